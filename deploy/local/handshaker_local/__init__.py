@@ -1,0 +1,1 @@
+"""The whole system on one machine: embedded databases, certificates, supervisor. Used by `./dev run` and the tests."""

@@ -1,0 +1,38 @@
+"""The header of a ratchet message (Double Ratchet, section 3.1)."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from handshaker_core.errors import MalformedFrame
+from handshaker_core.protocol.curve25519 import KEY_SIZE
+from handshaker_core.protocol.keys import X25519PublicKey
+from handshaker_core.protocol.wire import Reader, u32
+
+HEADER_SIZE = KEY_SIZE + 4 + 4
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the recipient needs to find the message key.
+
+    Attributes:
+        ratchet_key: the sender's current ratchet public key (DH).
+        previous_chain_length: number of messages in the sender's previous sending chain (PN).
+        number: the message's number in its chain, from 0 (N).
+    """
+
+    ratchet_key: X25519PublicKey
+    previous_chain_length: int
+    number: int
+
+    def encode(self) -> bytes:
+        """Ratchet key (32 bytes) || previous chain length (4) || number (4)."""
+        return self.ratchet_key.raw + u32(self.previous_chain_length) + u32(self.number)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Raises: MalformedFrame, BadKey, LowOrderPoint."""
+        reader = Reader(data, MalformedFrame)
+        header = cls(X25519PublicKey(reader.take(KEY_SIZE)), reader.u32(), reader.u32())
+        reader.end()
+        return header

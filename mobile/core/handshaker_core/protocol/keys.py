@@ -1,0 +1,185 @@
+"""Distinct, frozen types for keys, so that the type checker refuses a key in a role that is not its own.
+
+Private ones never show their bytes in a repr. Comparing them is for tests and stores; no protocol decision depends on it.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import ClassVar, Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from handshaker_core.errors import BadKey, BadSignature
+from handshaker_core.protocol import curve25519
+from handshaker_core.protocol.labels import Label
+from handshaker_core.protocol.randomness import Randomness, system_randomness
+
+SIGNATURE_SIZE = 64
+MAX_KEY_ID = 2**32 - 1
+
+
+class KeyType(IntEnum):
+    """The type byte that stands before a public key wherever it is signed or authenticated."""
+
+    IDENTITY = 1
+    SIGNED_PREKEY = 2
+    ONE_TIME_PREKEY = 3
+    KEM_PREKEY = 4
+    LAST_RESORT_KEM_PREKEY = 5
+    SEAL_KEY = 6
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SecretBytes:
+    """A secret of a fixed number of bytes. Subclasses give it a role.
+
+    Raises:
+        BadKey: the length is wrong.
+    """
+
+    raw: bytes
+    SIZE: ClassVar[int] = 32
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != self.SIZE:
+            raise BadKey()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(<redacted>)"
+
+
+class RootKey(SecretBytes):
+    """Key of the root chain (Double Ratchet, section 2.3)."""
+
+    __slots__ = ()
+
+
+class ChainKey(SecretBytes):
+    """Key of a sending or receiving chain (Double Ratchet, section 2.2)."""
+
+    __slots__ = ()
+
+
+class MessageKey(SecretBytes):
+    """Seed of one message's AEAD key; the optional post-quantum salt is mixed in when it is used."""
+
+    __slots__ = ()
+
+
+class SharedSecret(SecretBytes):
+    """Output of PQXDH, the first root key of a session."""
+
+    __slots__ = ()
+
+
+class X25519PrivateKey(SecretBytes):
+    """An X25519 private key of the role given by the object that holds it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def generate(cls, rng: Randomness) -> Self:
+        """A fresh private key."""
+        return cls(rng(curve25519.KEY_SIZE))
+
+    def public(self) -> "X25519PublicKey":
+        """Its public half (one scalar multiplication)."""
+        return X25519PublicKey(curve25519.x25519_public(self.raw))
+
+    def agree(self, public: "X25519PublicKey") -> bytes:
+        """The shared secret (32 bytes)."""
+        return curve25519.x25519_agree(self.raw, public.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class X25519PublicKey:
+    """A public key for key agreement (32 bytes), reduced and not of low order.
+
+    Raises:
+        BadKey, LowOrderPoint.
+    """
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        curve25519.check_x25519_public(self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class RatchetKeyPair:
+    """One side's current key pair of the Diffie-Hellman ratchet, or PQXDH's ephemeral base key."""
+
+    private: X25519PrivateKey
+    public: X25519PublicKey
+
+    @classmethod
+    def generate(cls, rng: Randomness) -> Self:
+        """A fresh pair."""
+        private = X25519PrivateKey.generate(rng)
+        return cls(private, private.public())
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPublicKey:
+    """A person's long-term public key: Ed25519 (32 bytes) and its X25519 image.
+
+    Raises:
+        BadKey, LowOrderPoint.
+    """
+
+    raw: bytes
+    x25519: X25519PublicKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "x25519", X25519PublicKey(curve25519.x25519_public_from_ed25519(self.raw)))
+
+    def verify(self, label: Label, content: bytes, signature: bytes) -> None:
+        """Check the identity's signature (64 bytes) over label || content.
+
+        Raises:
+            BadSignature.
+        """
+        try:
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, label.value + content)
+        except (InvalidSignature, ValueError):
+            raise BadSignature() from None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class IdentityKeyPair:
+    """A person's long-term key pair, shared by linked devices: a root Ed25519 seed of 32 bytes."""
+
+    seed: bytes
+    public: IdentityPublicKey = field(init=False, compare=False)
+    x25519_private: X25519PrivateKey = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.seed) != curve25519.KEY_SIZE:
+            raise BadKey()
+        raw = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        object.__setattr__(self, "public", IdentityPublicKey(raw))
+        agreement = X25519PrivateKey(curve25519.x25519_private_from_ed25519_seed(self.seed))
+        object.__setattr__(self, "x25519_private", agreement)
+
+    def __repr__(self) -> str:
+        return "IdentityKeyPair(<redacted>)"
+
+    @classmethod
+    def generate(cls, rng: Randomness = system_randomness) -> Self:
+        """A fresh identity."""
+        return cls(rng(curve25519.KEY_SIZE))
+
+    def sign(self, label: Label, content: bytes) -> bytes:
+        """Signature (64 bytes) over label || content."""
+        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(label.value + content)
+
+
+def check_key_id(key_id: int) -> None:
+    """A key id is 1 ... 2**32-1; 0 means "none" in protobuf and is refused.
+
+    Raises:
+        BadKey.
+    """
+    if not 1 <= key_id <= MAX_KEY_ID:
+        raise BadKey("A key id must be between 1 and 4,294,967,295.")

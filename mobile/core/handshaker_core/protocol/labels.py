@@ -1,0 +1,25 @@
+"""The one registry of the labels that separate every use of a key from every other use.
+
+No label may be a prefix of another, because labels are prepended to signed content without a length.
+"""
+
+from enum import Enum
+
+
+class Label(bytes, Enum):
+    """HKDF info, HPKE info, hash prefix or signature prefix; a label has exactly one of these uses."""
+
+    PREKEY_SIGNATURE = b"handshaker/v1/prekey-signature"
+    CONTACT_ADDRESS_SIGNATURE = b"handshaker/v1/contact-address-signature"
+
+    PQXDH = b"handshaker/v1/pqxdh/x25519+sha256+ml-kem-1024"
+    HANDSHAKE_ID = b"handshaker/v1/handshake-id"
+    SEALED_INITIAL = b"handshaker/v1/sealed-initial"
+
+    RATCHET_ROOT = b"handshaker/v1/ratchet-root"
+    RATCHET_MESSAGE_KEY = b"handshaker/v1/ratchet-message-key"
+
+    USERNAME_ARGON2ID = b"handshaker/v1/username-argon2id"
+    USERNAME_LOOKUP = b"handshaker/v1/username-lookup"
+    USERNAME_SEAL_KEY = b"handshaker/v1/username-seal-key"
+    SEALED_ADDRESS = b"handshaker/v1/sealed-address"

@@ -1,0 +1,130 @@
+"""A profile holds everything in which two protocols with the same ratchet differ: KEM, AEAD, labels, message framing.
+
+The product has one, `HANDSHAKER_V1`. Others exist in tests, so that the same PQXDH and ratchet code can be run against
+implementations that are not ours.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey, MLKEM1024PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from handshaker_core.errors import BadKey, MalformedFrame, UndecryptableMessage
+from handshaker_core.protocol.bundle import Suite
+from handshaker_core.protocol.header import HEADER_SIZE, Header
+from handshaker_core.protocol.labels import Label
+from handshaker_core.protocol.prekeys import KEM_CIPHERTEXT_SIZE
+from handshaker_core.protocol.wire import Reader
+
+
+class Kem(Protocol):
+    """The key encapsulation mechanism of PQXDH."""
+
+    ciphertext_size: int
+
+    def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
+        """Shared secret (32 bytes) and ciphertext. Raises: BadKey."""
+
+    def decapsulate(self, seed: bytes, ciphertext: bytes) -> bytes:
+        """Shared secret (32 bytes); pseudo-random for an altered ciphertext. Raises: MalformedFrame."""
+
+
+class Aead(Protocol):
+    """Authenticated encryption of one message with a key that is never used again."""
+
+    material_size: int
+    overhead: int
+
+    def seal(self, material: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
+        """Ciphertext with its authentication tag."""
+
+    def open(self, material: bytes, ciphertext: bytes, associated_data: bytes) -> bytes:
+        """Plaintext. Raises: UndecryptableMessage."""
+
+
+class Framing(Protocol):
+    """How a header and a ciphertext make one message."""
+
+    def encode_header(self, header: Header) -> bytes:
+        """The header's bytes, which are authenticated and stand before the ciphertext."""
+
+    def split(self, message: bytes) -> tuple[Header, bytes, bytes]:
+        """Header, its bytes, and the ciphertext. Raises: MalformedFrame, BadKey."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One consistent choice of algorithms, labels and formats."""
+
+    suite: int
+    pqxdh_info: bytes
+    root_info: bytes
+    message_key_info: bytes
+    kem: Kem
+    aead: Aead
+    framing: Framing
+
+
+class MlKem1024:
+    """ML-KEM-1024 (FIPS 203)."""
+
+    ciphertext_size = KEM_CIPHERTEXT_SIZE
+
+    def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
+        """See `Kem`."""
+        try:
+            return MLKEM1024PublicKey.from_public_bytes(public).encapsulate()
+        except ValueError:
+            raise BadKey() from None
+
+    def decapsulate(self, seed: bytes, ciphertext: bytes) -> bytes:
+        """See `Kem`."""
+        try:
+            return MLKEM1024PrivateKey.from_seed_bytes(seed).decapsulate(ciphertext)
+        except ValueError:
+            raise MalformedFrame() from None
+
+
+class Aes256Gcm:
+    """AES-256-GCM; the material is key (32 bytes) || nonce (12 bytes), both derived, so a nonce cannot repeat."""
+
+    material_size = 44
+    overhead = 16
+
+    def seal(self, material: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
+        """See `Aead`."""
+        return AESGCM(material[:32]).encrypt(material[32:], plaintext, associated_data)
+
+    def open(self, material: bytes, ciphertext: bytes, associated_data: bytes) -> bytes:
+        """See `Aead`."""
+        try:
+            return AESGCM(material[:32]).decrypt(material[32:], ciphertext, associated_data)
+        except (InvalidTag, ValueError):
+            raise UndecryptableMessage() from None
+
+
+class FixedHeader:
+    """Ratchet key (32 bytes) || previous chain length (4) || message number (4) || ciphertext."""
+
+    def encode_header(self, header: Header) -> bytes:
+        """See `Framing`."""
+        return header.encode()
+
+    def split(self, message: bytes) -> tuple[Header, bytes, bytes]:
+        """See `Framing`."""
+        reader = Reader(message, MalformedFrame)
+        encoded = reader.take(HEADER_SIZE)
+        return Header.decode(encoded), encoded, reader.rest()
+
+
+HANDSHAKER_V1 = Profile(
+    suite=Suite.HANDSHAKER_V1,
+    pqxdh_info=Label.PQXDH.value,
+    root_info=Label.RATCHET_ROOT.value,
+    message_key_info=Label.RATCHET_MESSAGE_KEY.value,
+    kem=MlKem1024(),
+    aead=Aes256Gcm(),
+    framing=FixedHeader(),
+)

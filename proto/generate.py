@@ -1,0 +1,78 @@
+"""Generates the package `handshaker_proto` from the .proto files beside this script.
+
+Usage: python proto/generate.py [--check]. With --check nothing is written; a difference to the committed package
+is an error. The generated modules import each other as `handshaker_proto...`, because protoc derives import paths
+from file paths and the product's name alone is too general for a Python package.
+"""
+
+import filecmp
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PACKAGE = HERE / "handshaker_proto"
+# Written by hand, so neither compared nor replaced.
+KEPT = {"__init__.py", "py.typed", "rules.py"}
+
+
+def generate(into: Path) -> None:
+    """Runs protoc with the Python, typing and gRPC plug-ins and writes the package's files below `into`."""
+    sources = sorted(str(path.relative_to(HERE)) for path in HERE.glob("handshaker/**/*.proto"))
+    with tempfile.TemporaryDirectory() as scratch:
+        outputs = [f"--{kind}_out={scratch}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+        plugins = [
+            f"--plugin=protoc-gen-{name}={Path(sys.executable).parent / f'protoc-gen-{name}'}"
+            for name in ("mypy", "mypy_grpc")
+        ]
+        command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{HERE}", *plugins, *outputs, *sources]
+        subprocess.run(command, cwd=HERE, check=True)
+        for path in sorted(Path(scratch, "handshaker").rglob("*.py*")):
+            target = into / path.relative_to(Path(scratch, "handshaker"))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for folder in [p for p in target.parents if into in p.parents]:
+                (folder / "__init__.py").touch()
+            text = re.sub(r"\b(from|import) handshaker\.", r"\1 handshaker_proto.", path.read_text())
+            text = re.sub(r"\bhandshaker\.(\w+)\.v1\.(\w+_pb2)", r"handshaker_proto.\1.v1.\2", text)
+            target.write_text(text)
+
+
+def differences(fresh: Path, committed: Path) -> list[str]:
+    """Names of files that exist on one side only or differ."""
+    names = {
+        str(path.relative_to(root))
+        for root in (fresh, committed)
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and str(path.relative_to(root)) not in KEPT
+    }
+    return sorted(
+        name
+        for name in names
+        if not ((fresh / name).is_file() and (committed / name).is_file())
+        or not filecmp.cmp(fresh / name, committed / name, shallow=False)
+    )
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as scratch:
+        generate(Path(scratch))
+        changed = differences(Path(scratch), PACKAGE)
+        if "--check" in sys.argv[1:]:
+            for name in changed:
+                print(f"proto/handshaker_proto/{name} is not what the .proto files generate. Run: ./dev proto")
+            return 1 if changed else 0
+        for name in changed:
+            source, target = Path(scratch, name), PACKAGE / name
+            if source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(source.read_bytes())
+            else:
+                target.unlink()
+            print(f"proto/handshaker_proto/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
