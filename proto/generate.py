@@ -30,6 +30,8 @@ def generate(into: Path) -> None:
         command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{HERE}", *plugins, *outputs, *sources]
         subprocess.run(command, cwd=HERE, check=True)
         for path in sorted(Path(scratch, "handshaker").rglob("*.py*")):
+            if "_pb2_grpc" in path.name and "Stub" not in path.read_text():
+                continue  # a file without services
             target = into / path.relative_to(Path(scratch, "handshaker"))
             target.parent.mkdir(parents=True, exist_ok=True)
             for folder in [p for p in target.parents if into in p.parents]:

@@ -1,0 +1,90 @@
+"""PostgreSQL: a pool and numbered migrations."""
+
+import asyncio
+import re
+from importlib import resources
+
+import asyncpg
+
+from handshaker_common.errors import ServiceError
+
+# One number for all services is enough: each has a database of its own.
+MIGRATION_LOCK = 0x48414E44
+NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+STATEMENT_TIMEOUT_MS = 10_000
+
+
+class MigrationError(ServiceError):
+    """A migration does not fit what the database already has, or failed half way (and was rolled back)."""
+
+
+async def open_pool(dsn: str, *, max_size: int = 10) -> asyncpg.Pool:
+    """Opens a pool of up to `max_size` connections.
+
+    Plans are compiled without JIT, which costs more than our short statements; a statement may take ten seconds.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the database cannot be reached.
+    """
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=max_size,
+        command_timeout=STATEMENT_TIMEOUT_MS / 1000,
+        server_settings={
+            "application_name": "handshaker",
+            "jit": "off",
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "synchronous_commit": "on",
+        },
+    )
+
+
+def _migrations(package: str) -> list[tuple[int, str, str]]:
+    folder = resources.files(package) / "migrations"
+    found = []
+    for entry in folder.iterdir():
+        match = NAME.fullmatch(entry.name)
+        if match is not None:
+            found.append((int(match[1]), entry.name, entry.read_text("utf-8")))
+    found.sort()
+    if [number for number, _, _ in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(f"The migrations of {package} are not numbered 1, 2, 3 without a gap.")
+    return found
+
+
+async def migrate(pool: asyncpg.Pool, package: str) -> int:
+    """Applies the package's `migrations/NNNN_name.sql` that the database does not have yet; returns its version.
+
+    Each migration commits by itself; an advisory lock lets one process at a time work, so that replicas may all
+    call this when they start.
+
+    Raises:
+        MigrationError: the database is newer than this program, or a migration failed and was rolled back.
+    """
+    migrations = await asyncio.to_thread(_migrations, package)
+    async with pool.acquire() as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        try:
+            return await _apply(connection, migrations)
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
+
+
+async def _apply(connection: asyncpg.pool.PoolConnectionProxy, migrations: list[tuple[int, str, str]]) -> int:
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, name text NOT NULL);"
+        "COMMENT ON COLUMN schema_version.version IS 'class=NONE; retention=ACCOUNT_LIFETIME; schema bookkeeping';"
+        "COMMENT ON COLUMN schema_version.name IS 'class=NONE; retention=ACCOUNT_LIFETIME; schema bookkeeping'"
+    )
+    current = await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_version")
+    if current > len(migrations):
+        raise MigrationError(f"The database has schema {current}, this program knows {len(migrations)}: upgrade it.")
+    for number, name, sql in migrations[current:]:
+        try:
+            async with connection.transaction():
+                await connection.execute(sql)
+                await connection.execute("INSERT INTO schema_version VALUES ($1, $2)", number, name)
+        except asyncpg.PostgresError as error:
+            raise MigrationError(f"Migration {name} failed and was rolled back: {error.sqlstate}.") from error
+    return len(migrations)
