@@ -1,7 +1,7 @@
 """The exceptions of the headless client, as a tree by who or what failed.
 
-Every exception has a `reason`: a stable snake_case word for programs, unique in the tree. Its text is one sentence for a
-person and never holds a key, an identifier, an address or message content. Families for other layers (store, network)
+Every exception has a `reason`: a stable snake_case word for programs, unique in the tree. Its text is one sentence for
+a person and never holds a key, an identifier, an address or message content. Families for other layers (store, network)
 subclass `HandshakerError` in the module that raises them.
 """
 

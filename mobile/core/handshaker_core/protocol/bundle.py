@@ -1,7 +1,7 @@
 """The prekey bundle: what a device publishes, and what a stranger fetches to start a session with it.
 
 The server that stores bundles is not trusted: `verify_bundle` checks every signature against the identity that the
-contact address named, and only its result can start a session. The statement of the server in `one_time_left` is advice.
+contact address named, and only its result can start a session. What the server states in `one_time_left` is advice.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Distinct, frozen types for keys, so that the type checker refuses a key in a role that is not its own.
 
-Private ones never show their bytes in a repr. Comparing them is for tests and stores; no protocol decision depends on it.
+Private ones never show their bytes in a repr. Comparing them is for tests and stores; no decision depends on it.
 """
 
 from dataclasses import dataclass, field

@@ -94,14 +94,12 @@ class KemPreKeyPublic:
 
     def verify(self, identity: IdentityPublicKey) -> None:
         """Raises: BadSignature."""
-        identity.verify(
-            Label.PREKEY_SIGNATURE, signed_content(self.key_type, self.key_id, self.public), self.signature
-        )
+        identity.verify(Label.PREKEY_SIGNATURE, signed_content(self.key_type, self.key_id, self.public), self.signature)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedPreKey:
-    """The private half of the medium-term X25519 prekey; replaced about weekly, the old one kept for late handshakes."""
+    """The private half of the medium-term X25519 prekey; replaced on a schedule, the old one kept for a while."""
 
     key_id: int
     pair: RatchetKeyPair
@@ -181,15 +179,15 @@ class KemSeed(SecretBytes):
 
 
 @dataclass(frozen=True, slots=True)
-class KemPreKey:
-    """The private half of a one-time ML-KEM-1024 prekey; deleted when a handshake has used it."""
+class _KemPreKeyPrivate:
+    """What the two kinds of private ML-KEM-1024 prekey share; neither kind is accepted where the other is asked for."""
 
     key_id: int
     seed: KemSeed
     signature: bytes
     public_bytes: bytes = field(init=False, repr=False, compare=False)
 
-    KEY_TYPE: ClassVar[KeyType] = KeyType.KEM_PREKEY
+    KEY_TYPE: ClassVar[KeyType]
 
     def __post_init__(self) -> None:
         check_key_id(self.key_id)
@@ -224,7 +222,14 @@ class KemPreKey:
         return cls(key_id, seed, signature)
 
 
-class LastResortKemPreKey(KemPreKey):
+class KemPreKey(_KemPreKeyPrivate):
+    """The private half of a one-time ML-KEM-1024 prekey; deleted when a handshake has used it."""
+
+    __slots__ = ()
+    KEY_TYPE = KeyType.KEM_PREKEY
+
+
+class LastResortKemPreKey(_KemPreKeyPrivate):
     """The ML-KEM-1024 prekey that serves when no one-time one is left; replaced on a schedule, not on use."""
 
     __slots__ = ()

@@ -1,0 +1,59 @@
+"""The symmetric-key ratchet (Double Ratchet, section 2.2): one sending and one receiving chain."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from handshaker_core.errors import NoSendingChain, UndecryptableMessage
+from handshaker_core.protocol.kdf_chain import KdfChain
+from handshaker_core.protocol.keys import ChainKey, MessageKey
+
+
+@dataclass(frozen=True, slots=True)
+class SymmetricRatchet:
+    """Both chains.
+
+    Attributes:
+        sending: None before the first step of the Diffie-Hellman ratchet, and between receiving the peer's new ratchet
+            key and sending the first answer to it.
+        receiving: None before the peer's first ratchet key.
+        previous_sending_length: number of messages in the sending chain before the current one (PN).
+    """
+
+    sending: KdfChain | None = None
+    receiving: KdfChain | None = None
+    previous_sending_length: int = 0
+
+    def with_receiving(self, key: ChainKey) -> Self:
+        """Start a new receiving chain; the sending chain ends, since the next message needs a new ratchet key."""
+        previous = self.previous_sending_length if self.sending is None else self.sending.length
+        return replace(self, sending=None, receiving=KdfChain(key), previous_sending_length=previous)
+
+    def with_sending(self, key: ChainKey) -> Self:
+        """Start a new sending chain."""
+        return replace(self, sending=KdfChain(key))
+
+    def next_sending(self) -> tuple[Self, MessageKey]:
+        """Step the sending chain. Raises: NoSendingChain, ChainExhausted."""
+        if self.sending is None:
+            raise NoSendingChain()
+        chain, key = self.sending.step()
+        return replace(self, sending=chain), key
+
+    def skip_receiving(self, until: int) -> tuple[Self, list[tuple[int, MessageKey]]]:
+        """Step the receiving chain until its next number is `until`; the numbers and keys that were passed."""
+        chain = self.receiving
+        if chain is None:
+            raise UndecryptableMessage()
+        skipped: list[tuple[int, MessageKey]] = []
+        while chain.length < until:
+            number = chain.length
+            chain, key = chain.step()
+            skipped.append((number, key))
+        return replace(self, receiving=chain), skipped
+
+    def next_receiving(self) -> tuple[Self, MessageKey]:
+        """Step the receiving chain once."""
+        if self.receiving is None:
+            raise UndecryptableMessage()
+        chain, key = self.receiving.step()
+        return replace(self, receiving=chain), key
