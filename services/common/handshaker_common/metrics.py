@@ -1,0 +1,45 @@
+"""Every metric of every service. Labels are bounded by the code, never by what people do.
+
+Names of the gRPC metrics are the ones that dashboards for gRPC expect. Buckets are coarse on purpose.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+# Counts of people below this are shown as 0, so that a small server's graph shows nobody's habits.
+FLOOR = 5
+
+SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+def counter(name: str, text: str, *labels: str) -> Counter:
+    """Registers a counter."""
+    return Counter(name, text, labels, registry=REGISTRY)
+
+
+def gauge(name: str, text: str, *labels: str) -> Gauge:
+    """Registers a gauge."""
+    return Gauge(name, text, labels, registry=REGISTRY)
+
+
+def histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = SECONDS_BUCKETS) -> Histogram:
+    """Registers a histogram."""
+    return Histogram(name, text, labels, registry=REGISTRY, buckets=buckets)
+
+
+def floored(count: int) -> int:
+    """A count of people as it may be shown: 0 below `FLOOR`."""
+    return count if count >= FLOOR else 0
+
+
+# --- every service ---
+LOG_KEYS_DROPPED = counter("handshaker_log_keys_dropped_total", "Log keys that were not on the allow-list.")
+RPC_STARTED = counter("grpc_server_started_total", "RPCs started.", "grpc_service", "grpc_method")
+RPC_HANDLED = counter("grpc_server_handled_total", "RPCs completed.", "grpc_service", "grpc_method", "grpc_code")
+RPC_SECONDS = histogram("grpc_server_handling_seconds", "Time to handle unary RPCs.", "grpc_service", "grpc_method")
+OUTCOMES = counter("handshaker_outcomes_total", "Domain outcomes.", "grpc_service", "grpc_method", "outcome")
+READY = gauge("handshaker_ready", "1 while the service and what it needs are up.")
+BATCH_ITEMS = histogram(
+    "handshaker_batch_items", "Items packed into one write of a stream.", "stream", buckets=BATCH_BUCKETS
+)
