@@ -80,7 +80,7 @@ class ContactAddress:
             MalformedAddress: an id has the wrong length or the time is out of range.
         """
         if len(send_id) != ID_SIZE or len(bundle_id) != ID_SIZE or not 0 <= issued_at < 2**64:
-            raise MalformedAddress()
+            raise MalformedAddress
         content = _signed_content(send_id, send_secret, bundle_id, identity.public, issued_at)
         signature = identity.sign(Label.CONTACT_ADDRESS_SIGNATURE, content)
         return cls(send_id, send_secret, bundle_id, identity.public, issued_at, signature)
@@ -99,10 +99,10 @@ class ContactAddress:
             BadSignature: not signed by the identity it names.
         """
         if len(data) != ADDRESS_SIZE:
-            raise MalformedAddress()
+            raise MalformedAddress
         reader = Reader(data, MalformedAddress)
         if reader.u8() != ADDRESS_VERSION:
-            raise MalformedAddress()
+            raise MalformedAddress
         address = cls(
             send_id=SendId(reader.take(ID_SIZE)),
             send_secret=SendSecret(reader.take(SEND_SECRET_SIZE)),
@@ -133,12 +133,12 @@ def open_address(sealed: bytes, keys: UsernameKeys) -> ContactAddress:
         MalformedAddress, BadKey, BadSignature: sealed by somebody who knows the name, but not a valid address.
     """
     if len(sealed) != SEALED_ADDRESS_SIZE or sealed[0] != SEALED_ADDRESS_VERSION:
-        raise SealedAddressError()
+        raise SealedAddressError
     nonce, ciphertext = sealed[1 : 1 + _NONCE_SIZE], sealed[1 + _NONCE_SIZE :]
     try:
         encoded = unpad(AESGCM(keys.seal_key.raw).decrypt(nonce, ciphertext, _sealed_associated_data(keys)))
     except (InvalidTag, PaddingError):
-        raise SealedAddressError() from None
+        raise SealedAddressError from None
     return ContactAddress.decode(encoded)
 
 
@@ -172,7 +172,7 @@ def parse_link(link: str) -> tuple[str, ContactAddress]:
     """
     start, mark, fragment = link.strip().partition("#")
     if not mark or not start.endswith(LINK_PATH):
-        raise InvalidLink()
+        raise InvalidLink
     base = _check_host(start.removesuffix(LINK_PATH))
     return base, ContactAddress.decode(_from_base64url(fragment))
 
@@ -183,14 +183,14 @@ def _check_host(base: str) -> str:
         parts = urlsplit(base)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise InvalidLink() from None
+        raise InvalidLink from None
     plain_allowed = host.endswith(".onion") or host in _LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and plain_allowed):
-        raise InvalidLink()
+        raise InvalidLink
     authority = f"[{host}]" if ":" in host else host
     rebuilt = f"{parts.scheme}://{authority}" + (f":{port}" if port is not None else "")
     if not host or not host.isascii() or rebuilt != base or any(character.isspace() for character in base):
-        raise InvalidLink()
+        raise InvalidLink
     return base
 
 
@@ -200,13 +200,13 @@ def _to_base64url(data: bytes) -> str:
 
 def _from_base64url(text: str) -> bytes:
     if not _BASE64URL.fullmatch(text):
-        raise InvalidLink()
+        raise InvalidLink
     try:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
-        raise InvalidLink() from None
+        raise InvalidLink from None
     if _to_base64url(data) != text:  # unused bits set: the same address would have several links
-        raise InvalidLink()
+        raise InvalidLink
     return data
 
 

@@ -62,9 +62,9 @@ def verify_bundle(bundle: PreKeyBundle, expected_identity: IdentityPublicKey) ->
         BadSignature: a key was not signed by the identity for this role and id.
     """
     if bundle.suite != Suite.HANDSHAKER_V1:
-        raise UnsupportedVersion()
+        raise UnsupportedVersion
     if bundle.identity_key != expected_identity:
-        raise WrongIdentity()
+        raise WrongIdentity
     bundle.seal_key.verify(expected_identity, bundle.seal_key_signature)
     bundle.signed_prekey.verify(expected_identity)
     bundle.kem_prekey.verify(expected_identity)

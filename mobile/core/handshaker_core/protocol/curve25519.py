@@ -6,8 +6,6 @@ Ed25519 uses, so the public keys are images of each other under the birational m
 
 import hashlib
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-
 from handshaker_core.errors import BadKey, LowOrderPoint
 
 KEY_SIZE = 32
@@ -34,29 +32,12 @@ def check_x25519_public(raw: bytes) -> None:
         BadKey, LowOrderPoint.
     """
     if len(raw) != KEY_SIZE:
-        raise BadKey()
+        raise BadKey
     u = int.from_bytes(raw, "little")
     if u >= FIELD_PRIME:
-        raise BadKey()
+        raise BadKey
     if u in LOW_ORDER_U:
-        raise LowOrderPoint()
-
-
-def x25519_public(private: bytes) -> bytes:
-    """The public key (32 bytes) of an X25519 private key (32 bytes)."""
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
-
-
-def x25519_agree(private: bytes, public: bytes) -> bytes:
-    """The shared secret (32 bytes), RFC 7748 section 6.1.
-
-    Raises:
-        LowOrderPoint: the shared secret would be zero.
-    """
-    try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
-    except ValueError:
-        raise LowOrderPoint() from None
+        raise LowOrderPoint
 
 
 def x25519_private_from_ed25519_seed(seed: bytes) -> bytes:
@@ -71,12 +52,12 @@ def x25519_public_from_ed25519(raw: bytes) -> bytes:
         BadKey, LowOrderPoint.
     """
     if len(raw) != KEY_SIZE:
-        raise BadKey()
+        raise BadKey
     y = int.from_bytes(raw, "little") & (2**255 - 1)
     if y >= FIELD_PRIME:
-        raise BadKey()
+        raise BadKey
     if y == 1:  # the neutral element, which the map sends to infinity
-        raise LowOrderPoint()
+        raise LowOrderPoint
     u = (1 + y) * pow(1 - y, -1, FIELD_PRIME) % FIELD_PRIME
     image = u.to_bytes(KEY_SIZE, "little")
     check_x25519_public(image)

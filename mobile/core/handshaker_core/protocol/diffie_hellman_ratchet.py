@@ -49,6 +49,6 @@ class DiffieHellmanRatchet:
     def start_sending(self, profile: Profile, own: RatchetKeyPair) -> Self:
         """Begin a sending chain with the given key pair. Raises: NoSendingChain."""
         if self.remote is None:
-            raise NoSendingChain()
+            raise NoSendingChain
         root, chain_key = root_step(self.root, own.private.agree(self.remote), profile.root_info)
         return replace(self, root=root, own=own, chains=self.chains.with_sending(chain_key))

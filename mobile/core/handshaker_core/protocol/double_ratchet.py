@@ -73,7 +73,7 @@ class DoubleRatchetState:
         """Raises: MalformedState, BadKey."""
         reader = Reader(data, MalformedState)
         if reader.u8() != _STATE_VERSION:
-            raise MalformedState()
+            raise MalformedState
         root = RootKey(reader.take(RootKey.SIZE))
         private = X25519PrivateKey(reader.take(KEY_SIZE))
         own = RatchetKeyPair(private, X25519PublicKey(reader.take(KEY_SIZE)))
@@ -81,7 +81,7 @@ class DoubleRatchetState:
         chains = SymmetricRatchet(_decode_chain(reader), _decode_chain(reader), reader.u32())
         retired = tuple(reader.take(KEY_SIZE) for _ in range(reader.u8()))
         if len(retired) > MAX_RETIRED:
-            raise MalformedState()
+            raise MalformedState
         skipped = SkippedMessageKeys.decode(reader)
         reader.end()
         return cls(DiffieHellmanRatchet(root, own, remote, chains), skipped, retired)
@@ -106,6 +106,7 @@ def encrypt(
     plaintext: bytes,
     associated_data: bytes,
     rng: Randomness,
+    *,
     salt: bytes | None = None,
 ) -> tuple[DoubleRatchetState, bytes]:
     """RatchetEncrypt, section 3.4.
@@ -125,10 +126,9 @@ def encrypt(
         NoSendingChain, ChainExhausted.
     """
     ratchet = state.ratchet.prepare_sending(profile, rng)
-    chains, key = ratchet.chains.next_sending()
+    chains, number, key = ratchet.chains.next_sending()
     ratchet = replace(ratchet, chains=chains)
-    assert chains.sending is not None
-    header = Header(ratchet.own.public, chains.previous_sending_length, chains.sending.length - 1)
+    header = Header(ratchet.own.public, chains.previous_sending_length, number)
     encoded = profile.framing.encode_header(header)
     material = message_key_material(key, salt, profile.message_key_info, profile.aead.material_size)
     ciphertext = profile.aead.seal(material, plaintext, associated_data + encoded)
@@ -136,7 +136,7 @@ def encrypt(
 
 
 def decrypt(
-    profile: Profile, state: DoubleRatchetState, message: bytes, associated_data: bytes, salt: bytes | None = None
+    profile: Profile, state: DoubleRatchetState, message: bytes, associated_data: bytes, *, salt: bytes | None = None
 ) -> tuple[DoubleRatchetState, bytes]:
     """RatchetDecrypt, section 3.5. On any exception the state that was passed in is still the current one.
 
@@ -163,14 +163,14 @@ def _advance(profile: Profile, state: DoubleRatchetState, header: Header) -> tup
     """Move the receiving side to the header's message, keeping the keys it passes."""
     ratchet, skipped, retired = state.ratchet, state.skipped, state.retired
     if header.ratchet_key.raw in retired:
-        raise DuplicateMessage()
+        raise DuplicateMessage
     receiving = ratchet.chains.receiving
     known = header.ratchet_key == ratchet.remote
     start = receiving.length if known and receiving is not None else 0
     if header.number < start:
-        raise DuplicateMessage()
+        raise DuplicateMessage
     if header.number > start + MAX_SKIP:
-        raise TooManySkipped()
+        raise TooManySkipped
     if not known:
         if ratchet.remote is not None and receiving is not None:
             # An honest peer whose earlier messages expired must not be locked out for good: what exceeds the bound in

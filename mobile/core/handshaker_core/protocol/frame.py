@@ -67,13 +67,13 @@ class Frame:
     def decode(cls, data: bytes) -> Self:
         """Raises: MalformedFrame, UnsupportedVersion."""
         if len(data) not in tuple(FrameSize):
-            raise MalformedFrame()
+            raise MalformedFrame
         if data[0] != FRAME_VERSION:
-            raise UnsupportedVersion()
+            raise UnsupportedVersion
         try:
             frame_type = FrameType(data[1])
         except ValueError:
-            raise MalformedFrame() from None
+            raise MalformedFrame from None
         _check_size(frame_type, len(data))
         return cls(frame_type, data[PREFIX_SIZE:])
 
@@ -81,4 +81,4 @@ class Frame:
 def _check_size(frame_type: FrameType, size: int) -> None:
     allowed = (FrameSize.LARGE,) if frame_type is FrameType.SEALED_INITIAL else tuple(FrameSize)
     if size not in allowed:
-        raise MalformedFrame()
+        raise MalformedFrame

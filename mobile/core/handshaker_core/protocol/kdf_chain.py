@@ -34,7 +34,7 @@ class KdfChain:
             ChainExhausted: the chain has used every message number.
         """
         if self.length >= MAX_MESSAGE_NUMBER:
-            raise ChainExhausted()
+            raise ChainExhausted
         message_key = MessageKey(_hmac(self.key, _MESSAGE_KEY_CONSTANT))
         return KdfChain(ChainKey(_hmac(self.key, _CHAIN_KEY_CONSTANT)), self.length + 1), message_key
 

@@ -8,9 +8,10 @@ from enum import IntEnum
 from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from handshaker_core.errors import BadKey, BadSignature
+from handshaker_core.errors import BadKey, BadSignature, LowOrderPoint
 from handshaker_core.protocol import curve25519
 from handshaker_core.protocol.labels import Label
 from handshaker_core.protocol.randomness import Randomness, system_randomness
@@ -43,7 +44,7 @@ class SecretBytes:
 
     def __post_init__(self) -> None:
         if len(self.raw) != self.SIZE:
-            raise BadKey()
+            raise BadKey
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(<redacted>)"
@@ -76,7 +77,8 @@ class SharedSecret(SecretBytes):
 class X25519PrivateKey(SecretBytes):
     """An X25519 private key of the role given by the object that holds it."""
 
-    __slots__ = ()
+    __slots__ = ("_loaded",)
+    _loaded: x25519.X25519PrivateKey
 
     @classmethod
     def generate(cls, rng: Randomness) -> Self:
@@ -84,12 +86,28 @@ class X25519PrivateKey(SecretBytes):
         return cls(rng(curve25519.KEY_SIZE))
 
     def public(self) -> "X25519PublicKey":
-        """Its public half (one scalar multiplication)."""
-        return X25519PublicKey(curve25519.x25519_public(self.raw))
+        """Its public half."""
+        return X25519PublicKey(self._load().public_key().public_bytes_raw())
 
     def agree(self, public: "X25519PublicKey") -> bytes:
-        """The shared secret (32 bytes)."""
-        return curve25519.x25519_agree(self.raw, public.raw)
+        """The shared secret (32 bytes), RFC 7748 section 6.1.
+
+        Raises:
+            LowOrderPoint: the shared secret would be zero.
+        """
+        try:
+            return self._load().exchange(x25519.X25519PublicKey.from_public_bytes(public.raw))
+        except ValueError:
+            raise LowOrderPoint from None
+
+    def _load(self) -> x25519.X25519PrivateKey:
+        # OpenSSL computes the public half on loading, which costs as much as an agreement: once per key is enough.
+        try:
+            return self._loaded
+        except AttributeError:
+            loaded = x25519.X25519PrivateKey.from_private_bytes(self.raw)
+            object.__setattr__(self, "_loaded", loaded)
+            return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +161,7 @@ class IdentityPublicKey:
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, label.value + content)
         except (InvalidSignature, ValueError):
-            raise BadSignature() from None
+            raise BadSignature from None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -156,7 +174,7 @@ class IdentityKeyPair:
 
     def __post_init__(self) -> None:
         if len(self.seed) != curve25519.KEY_SIZE:
-            raise BadKey()
+            raise BadKey
         raw = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
         object.__setattr__(self, "public", IdentityPublicKey(raw))
         agreement = X25519PrivateKey(curve25519.x25519_private_from_ed25519_seed(self.seed))

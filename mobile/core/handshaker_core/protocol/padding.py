@@ -26,5 +26,5 @@ def unpad(padded: bytes) -> bytes:
     """
     stripped = padded.rstrip(b"\x00")
     if not stripped.endswith(_MARKER):
-        raise PaddingError()
+        raise PaddingError
     return stripped[:-1]

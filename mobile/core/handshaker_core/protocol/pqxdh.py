@@ -166,7 +166,7 @@ def initiate(
     """
     bundle = verified.bundle
     if bundle.suite != profile.suite:
-        raise UnsupportedVersion()
+        raise UnsupportedVersion
     base = RatchetKeyPair.generate(rng)
     signed, one_time, kem = bundle.signed_prekey, bundle.one_time_prekey, bundle.kem_prekey
     agreements = [
@@ -201,10 +201,10 @@ def respond(profile: Profile, identity: IdentityKeyPair, prekeys: PreKeyLookup, 
         ReplayedHandshake: it repeats a handshake that was accepted on the last-resort key.
     """
     if handshake.suite != profile.suite:
-        raise UnsupportedVersion()
+        raise UnsupportedVersion
     signed = prekeys.signed_prekey(handshake.signed_prekey_id)
     if signed is None:
-        raise UnknownPreKey()
+        raise UnknownPreKey
     kem, last_resort_use = _find_kem_prekey(prekeys, handshake)
     agreements = [
         signed.pair.private.agree(handshake.identity_key.x25519),
@@ -214,7 +214,7 @@ def respond(profile: Profile, identity: IdentityKeyPair, prekeys: PreKeyLookup, 
     if handshake.one_time_prekey_id is not None:
         one_time = prekeys.one_time_prekey(handshake.one_time_prekey_id)
         if one_time is None:
-            raise UnknownPreKey()
+            raise UnknownPreKey
         agreements.append(one_time.private.agree(handshake.base_key))
     kem_secret = profile.kem.decapsulate(kem.seed.raw, handshake.kem_ciphertext)
     associated = _associated_data(profile, handshake.identity_key, identity.public, kem.KEY_TYPE, kem.public_bytes)
@@ -238,12 +238,12 @@ def _find_kem_prekey(
     if handshake.last_resort:
         use = LastResortUse(handshake.kem_prekey_id, handshake.signed_prekey_id, handshake.base_key.raw)
         if prekeys.last_resort_used(use):
-            raise ReplayedHandshake()
+            raise ReplayedHandshake
         kem = prekeys.last_resort_prekey(handshake.kem_prekey_id)
     else:
         kem = prekeys.kem_prekey(handshake.kem_prekey_id)
     if kem is None:
-        raise UnknownPreKey()
+        raise UnknownPreKey
     return kem, use
 
 

@@ -85,7 +85,7 @@ class KemPreKeyPublic:
         try:
             MLKEM1024PublicKey.from_public_bytes(self.public)
         except ValueError:
-            raise BadKey() from None
+            raise BadKey from None
 
     @property
     def key_type(self) -> KeyType:
@@ -243,12 +243,12 @@ def _kem_public(seed: KemSeed) -> bytes:
 def _open_stored(data: bytes, expected: KeyType) -> Reader:
     reader = Reader(data, MalformedState)
     if reader.u8() != expected:
-        raise MalformedState()
+        raise MalformedState
     return reader
 
 
 def _stored_key_id(reader: Reader) -> int:
     key_id = reader.u32()
     if key_id == 0:
-        raise MalformedState()
+        raise MalformedState
     return key_id

@@ -77,14 +77,14 @@ class MlKem1024:
         try:
             return MLKEM1024PublicKey.from_public_bytes(public).encapsulate()
         except ValueError:
-            raise BadKey() from None
+            raise BadKey from None
 
     def decapsulate(self, seed: bytes, ciphertext: bytes) -> bytes:
         """See `Kem`."""
         try:
             return MLKEM1024PrivateKey.from_seed_bytes(seed).decapsulate(ciphertext)
         except ValueError:
-            raise MalformedFrame() from None
+            raise MalformedFrame from None
 
 
 class Aes256Gcm:
@@ -102,7 +102,7 @@ class Aes256Gcm:
         try:
             return AESGCM(material[:32]).decrypt(material[32:], ciphertext, associated_data)
         except (InvalidTag, ValueError):
-            raise UndecryptableMessage() from None
+            raise UndecryptableMessage from None
 
 
 class FixedHeader:

@@ -47,7 +47,7 @@ class SealPublicKey:
 
     def __post_init__(self) -> None:
         if len(self.raw) != SEAL_PUBLIC_SIZE:
-            raise BadKey()
+            raise BadKey
         check_x25519_public(self.raw[MLKEM768_PUBLIC_SIZE:])
         self._load()
 
@@ -58,7 +58,7 @@ class SealPublicKey:
                 MLKEM768PublicKey.from_public_bytes(kem), X25519PublicKey.from_public_bytes(curve)
             )
         except ValueError:
-            raise BadKey() from None
+            raise BadKey from None
 
     def verify(self, identity: IdentityPublicKey, signature: bytes) -> None:
         """Raises: BadSignature."""
@@ -107,7 +107,7 @@ class SealKeyPair:
         try:
             return _suite().decrypt(sealed, pair, info)
         except (InvalidTag, ValueError):
-            raise UndecryptableMessage() from None
+            raise UndecryptableMessage from None
 
     def to_bytes(self) -> bytes:
         """Type byte || private key (97 bytes), for the encrypted store."""
@@ -118,7 +118,7 @@ class SealKeyPair:
         """Raises: MalformedState."""
         reader = Reader(data, MalformedState)
         if reader.u8() != KeyType.SEAL_KEY:
-            raise MalformedState()
+            raise MalformedState
         raw = reader.take(SEAL_PRIVATE_SIZE)
         reader.end()
         return cls._from_private(raw)

@@ -42,7 +42,7 @@ _STATE_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class Pending:
     """What an initiator repeats until the first answer: the handshake, sealed anew to the peer's key each time."""
 
     handshake: Handshake
@@ -51,20 +51,21 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SessionState:
-    """One side of a session with one device of a contact. Opaque to the client but for these attributes.
+    """One side of a session with one device of a contact.
 
     Attributes:
         local_identity: own identity key.
         peer_identity: the contact's identity key.
         handshake_id: names the session, 32 bytes, equal on both sides.
+        associated_data, pending, ratchet: internal; clients use the functions of this module and `to_bytes`.
     """
 
     local_identity: IdentityPublicKey
     peer_identity: IdentityPublicKey
     handshake_id: bytes
-    _associated_data: bytes
-    _pending: _Pending | None
-    _ratchet: DoubleRatchetState
+    associated_data: bytes
+    pending: Pending | None
+    ratchet: DoubleRatchetState
 
     def __repr__(self) -> str:
         return "SessionState(<redacted>)"
@@ -72,12 +73,12 @@ class SessionState:
     @property
     def awaiting_answer(self) -> bool:
         """Whether this side initiated and has decrypted nothing yet."""
-        return self._pending is not None
+        return self.pending is not None
 
     def to_bytes(self) -> bytes:
         """Versioned bytes for the encrypted store; secret."""
-        pending = self._pending
-        ratchet = self._ratchet.to_bytes()
+        pending = self.pending
+        ratchet = self.ratchet.to_bytes()
         return b"".join(
             (
                 u8(_STATE_VERSION),
@@ -85,7 +86,7 @@ class SessionState:
                 self.local_identity.raw,
                 self.peer_identity.raw,
                 self.handshake_id,
-                self._associated_data,
+                self.associated_data,
                 u8(0) if pending is None else u8(1) + pending.handshake.encode() + pending.seal_key.raw,
                 u32(len(ratchet)),
                 ratchet,
@@ -97,13 +98,13 @@ class SessionState:
         """Raises: MalformedState, UnsupportedVersion, BadKey."""
         reader = Reader(data, MalformedState)
         if (reader.u8(), reader.u8()) != (_STATE_VERSION, PROFILE.suite):
-            raise UnsupportedVersion()
+            raise UnsupportedVersion
         local, peer = IdentityPublicKey(reader.take(KEY_SIZE)), IdentityPublicKey(reader.take(KEY_SIZE))
         handshake_id, associated_data = reader.take(HANDSHAKE_ID_SIZE), reader.take(ASSOCIATED_DATA_SIZE)
         pending = None
         if reader.flag():
             handshake = Handshake.decode(reader.take(HANDSHAKE_SIZE))
-            pending = _Pending(handshake, SealPublicKey(reader.take(SEAL_PUBLIC_SIZE)))
+            pending = Pending(handshake, SealPublicKey(reader.take(SEAL_PUBLIC_SIZE)))
         ratchet = DoubleRatchetState.from_bytes(reader.take(reader.u32()))
         reader.end()
         return cls(local, peer, handshake_id, associated_data, pending, ratchet)
@@ -113,11 +114,12 @@ class SessionState:
 class InitialMessage:
     """An opened sealed initial frame: who claims to write, and the first message, neither of them proven yet.
 
-    `handshake_id` says which session it belongs to: if there is one, use `decrypt_initial`, otherwise `accept`.
+    `handshake_id` says which session it belongs to: if there is one, use `decrypt_initial`, otherwise `accept`, which
+    also take the inner `message`.
     """
 
     handshake: Handshake
-    _message: bytes
+    message: bytes
 
     def __repr__(self) -> str:
         return "InitialMessage(<redacted>)"
@@ -169,9 +171,9 @@ def initiate(
         local_identity=identity.public,
         peer_identity=verified.bundle.identity_key,
         handshake_id=handshake.handshake_id,
-        _associated_data=agreement.associated_data,
-        _pending=_Pending(handshake, verified.bundle.seal_key),
-        _ratchet=double_ratchet.initiate(PROFILE, agreement.secret, agreement.ratchet_key, rng),
+        associated_data=agreement.associated_data,
+        pending=Pending(handshake, verified.bundle.seal_key),
+        ratchet=double_ratchet.initiate(PROFILE, agreement.secret, agreement.ratchet_key, rng),
     )
     return session, handshake
 
@@ -199,16 +201,16 @@ def encrypt(
     maximum = max_plaintext(session, size)
     if len(plaintext) > maximum or maximum == 0:
         raise ContentTooLarge(maximum=maximum, actual=len(plaintext))
-    frame_type = FrameType.RATCHET if session._pending is None else FrameType.SEALED_INITIAL
+    frame_type = FrameType.RATCHET if session.pending is None else FrameType.SEALED_INITIAL
     padded = pad(plaintext, maximum + PADDING_OVERHEAD)
-    associated_data = session._associated_data + prefix(frame_type)
-    ratchet, message = double_ratchet.encrypt(PROFILE, session._ratchet, padded, associated_data, rng)
-    if session._pending is None:
+    associated_data = session.associated_data + prefix(frame_type)
+    ratchet, message = double_ratchet.encrypt(PROFILE, session.ratchet, padded, associated_data, rng)
+    if session.pending is None:
         body = message
     else:
         info = _seal_info(session.peer_identity)
-        body = session._pending.seal_key.seal(session._pending.handshake.encode() + message, info)
-    return replace(session, _ratchet=ratchet), Frame(frame_type, body).encode()
+        body = session.pending.seal_key.seal(session.pending.handshake.encode() + message, info)
+    return replace(session, ratchet=ratchet), Frame(frame_type, body).encode()
 
 
 def decrypt(session: SessionState, frame: bytes) -> tuple[SessionState, bytes]:
@@ -223,7 +225,7 @@ def decrypt(session: SessionState, frame: bytes) -> tuple[SessionState, bytes]:
     """
     parsed = Frame.decode(frame)
     if parsed.type is not FrameType.RATCHET:
-        raise MalformedFrame()
+        raise MalformedFrame
     return _decrypt(session, parsed.body, FrameType.RATCHET)
 
 
@@ -236,7 +238,7 @@ def open_initial(identity: IdentityPublicKey, seal: SealKeyPair, frame: bytes) -
     """
     parsed = Frame.decode(frame)
     if parsed.type is not FrameType.SEALED_INITIAL:
-        raise MalformedFrame()
+        raise MalformedFrame
     opened = seal.open(parsed.body, _seal_info(identity))
     return InitialMessage(Handshake.decode(opened[:HANDSHAKE_SIZE]), opened[HANDSHAKE_SIZE:])
 
@@ -254,11 +256,11 @@ def accept(identity: IdentityKeyPair, prekeys: PreKeyLookup, initial: InitialMes
         local_identity=identity.public,
         peer_identity=handshake.identity_key,
         handshake_id=handshake.handshake_id,
-        _associated_data=response.agreement.associated_data,
-        _pending=None,
-        _ratchet=double_ratchet.respond(response.agreement.secret, response.ratchet_pair),
+        associated_data=response.agreement.associated_data,
+        pending=None,
+        ratchet=double_ratchet.respond(response.agreement.secret, response.ratchet_pair),
     )
-    session, plaintext = _decrypt(session, initial._message, FrameType.SEALED_INITIAL)
+    session, plaintext = _decrypt(session, initial.message, FrameType.SEALED_INITIAL)
     return Accepted(session, plaintext, response.consumed)
 
 
@@ -271,13 +273,13 @@ def decrypt_initial(session: SessionState, initial: InitialMessage) -> tuple[Ses
     """
     if initial.handshake_id != session.handshake_id:
         raise WrongIdentity("The initial message belongs to another session.")
-    return _decrypt(session, initial._message, FrameType.SEALED_INITIAL)
+    return _decrypt(session, initial.message, FrameType.SEALED_INITIAL)
 
 
 def _decrypt(session: SessionState, message: bytes, frame_type: FrameType) -> tuple[SessionState, bytes]:
-    associated_data = session._associated_data + prefix(frame_type)
-    ratchet, padded = double_ratchet.decrypt(PROFILE, session._ratchet, message, associated_data)
-    return replace(session, _ratchet=ratchet, _pending=None), unpad(padded)
+    associated_data = session.associated_data + prefix(frame_type)
+    ratchet, padded = double_ratchet.decrypt(PROFILE, session.ratchet, message, associated_data)
+    return replace(session, ratchet=ratchet, pending=None), unpad(padded)
 
 
 def _seal_info(recipient: IdentityPublicKey) -> bytes:

@@ -33,6 +33,9 @@ class SkippedMessageKeys:
             return NotImplemented
         return list(self._keys.items()) == list(other._keys.items())
 
+    def __hash__(self) -> int:
+        return hash(tuple(self._keys))
+
     def __len__(self) -> int:
         return len(self._keys)
 
@@ -77,5 +80,5 @@ class SkippedMessageKeys:
                 number = reader.u32()
                 keys[ratchet_key, number] = MessageKey(reader.take(MessageKey.SIZE))
         if len(keys) != total or total > MAX_STORED:
-            raise MalformedState()
+            raise MalformedState
         return cls(keys)

@@ -32,18 +32,18 @@ class SymmetricRatchet:
         """Start a new sending chain."""
         return replace(self, sending=KdfChain(key))
 
-    def next_sending(self) -> tuple[Self, MessageKey]:
-        """Step the sending chain. Raises: NoSendingChain, ChainExhausted."""
+    def next_sending(self) -> tuple[Self, int, MessageKey]:
+        """Step the sending chain: the number and key of the next message. Raises: NoSendingChain, ChainExhausted."""
         if self.sending is None:
-            raise NoSendingChain()
+            raise NoSendingChain
         chain, key = self.sending.step()
-        return replace(self, sending=chain), key
+        return replace(self, sending=chain), self.sending.length, key
 
     def skip_receiving(self, until: int) -> tuple[Self, list[tuple[int, MessageKey]]]:
         """Step the receiving chain until its next number is `until`; the numbers and keys that were passed."""
         chain = self.receiving
         if chain is None:
-            raise UndecryptableMessage()
+            raise UndecryptableMessage
         skipped: list[tuple[int, MessageKey]] = []
         while chain.length < until:
             number = chain.length
@@ -54,6 +54,6 @@ class SymmetricRatchet:
     def next_receiving(self) -> tuple[Self, MessageKey]:
         """Step the receiving chain once."""
         if self.receiving is None:
-            raise UndecryptableMessage()
+            raise UndecryptableMessage
         chain, key = self.receiving.step()
         return replace(self, receiving=chain), key
