@@ -12,6 +12,10 @@ class Reason(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    NOT_ACCEPTABLE = "not_acceptable"
+    HEADER_TOO_LARGE = "header_too_large"
+    TOO_SLOW = "too_slow"
+    UNKNOWN_HOST = "unknown_host"
     # Who is calling
     UNAUTHENTICATED = "unauthenticated"
     TOKEN_ON_ANONYMOUS_PLANE = "token_on_anonymous_plane"
