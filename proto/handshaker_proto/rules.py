@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
 
 from handshaker_proto.options.v1 import options_pb2
 
@@ -52,12 +53,13 @@ def method_rule(method: MethodDescriptor) -> options_pb2.MethodRule:
     return method.GetOptions().Extensions[options_pb2.rule]
 
 
-def field_rule(field: FieldDescriptor) -> options_pb2.FieldRule:
+def field_rule(field: Any) -> options_pb2.FieldRule:
     """Privacy class, retention and limits of a field."""
-    return field.GetOptions().Extensions[options_pb2.field]
+    rule: options_pb2.FieldRule = field.GetOptions().Extensions[options_pb2.field]
+    return rule
 
 
-def refusal(field: FieldDescriptor) -> options_pb2.Refusal | None:
+def refusal(field: Any) -> options_pb2.Refusal | None:
     """The reason and HTTP status of an outcome arm that refuses; None for an arm that grants."""
     options = field.GetOptions()
     return options.Extensions[options_pb2.refusal] if options.HasExtension(options_pb2.refusal) else None

@@ -1,19 +1,35 @@
 """Pytest fixtures: real PostgreSQL and Redis, a clock that moves by hand, a real gRPC server on loopback."""
 
+import contextlib
 import os
 import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
+import grpc
 import pytest
 import pytest_asyncio
 from handshaker_local.embedded import Postgres, Redis
 
-__all__ = ["FakeClock", "database", "free_port", "postgres", "redis_server", "redis_url", "state_folder"]
+from handshaker_common.config import ServiceSettings
+from handshaker_common.guard import Verifier
+from handshaker_common.redis_client import open_redis
+from handshaker_common.server import Service
+
+__all__ = [
+    "FakeClock",
+    "database",
+    "free_port",
+    "postgres",
+    "redis_server",
+    "redis_url",
+    "running_service",
+    "state_folder",
+]
 
 
 class FakeClock:
@@ -85,9 +101,28 @@ def redis_server(state_folder: Path) -> Iterator[Redis]:
 @pytest_asyncio.fixture
 async def redis_url(redis_server: Redis) -> str:
     """The URL of an empty Redis."""
-    from handshaker_common.redis_client import open_redis  # noqa: PLC0415
-
     client = open_redis(redis_server.url)
     await client.flushall()
     await client.aclose()
     return redis_server.url
+
+
+@contextlib.asynccontextmanager
+async def running_service(
+    name: str,
+    add: Callable[[Service], None],
+    *,
+    settings: ServiceSettings | None = None,
+    verifier: Verifier | None = None,
+) -> AsyncIterator[grpc.aio.Channel]:
+    """A real server with all interceptors on a free loopback port, and a channel to it.
+
+    `add(service)` adds the servicers.
+    """
+    settings = settings or ServiceSettings()
+    async with Service(name, settings, verifier=verifier) as service:
+        add(service)
+        await service.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+            yield channel
+        await service.server.stop(None)

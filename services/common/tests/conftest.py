@@ -1,0 +1,1 @@
+from handshaker_common.testing import *  # noqa: F403
