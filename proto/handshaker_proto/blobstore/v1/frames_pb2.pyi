@@ -283,8 +283,11 @@ class ReadFramesResponse(_message.Message):
 
         FRAMES_FIELD_NUMBER: _builtins.int
         MORE_FIELD_NUMBER: _builtins.int
+        UNKNOWN_FIELD_NUMBER: _builtins.int
         more: _builtins.bool
         """More frames follow the last of these."""
+        unknown: _builtins.bool
+        """There is no such mailbox."""
         @_builtins.property
         def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadFramesResponse.StoredFrame]: ...
         def __init__(
@@ -292,10 +295,11 @@ class ReadFramesResponse(_message.Message):
             *,
             frames: _abc.Iterable[Global___ReadFramesResponse.StoredFrame] | None = ...,
             more: _builtins.bool = ...,
+            unknown: _builtins.bool = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "more", b"more"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "more", b"more", "unknown", b"unknown"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

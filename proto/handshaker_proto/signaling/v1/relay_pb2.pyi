@@ -132,7 +132,7 @@ class LinkRequest(_message.Message):
         FRAME_ID_FIELD_NUMBER: _builtins.int
         FRAME_FIELD_NUMBER: _builtins.int
         reference: _builtins.int
-        """Names this frame on this stream."""
+        """Names this frame on this stream; 0 where nobody waits for a result."""
         recv_id: _builtins.bytes
         frame_id: _builtins.bytes
         frame: _builtins.bytes
@@ -161,7 +161,7 @@ class LinkRequest(_message.Message):
 
     @_builtins.property
     def displaced(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """recv_ids that are subscribed elsewhere now: end the subscription here."""
+        """recv_ids that are subscribed elsewhere now: look at the lease and, if another process holds it, end the subscription."""
 
     def __init__(
         self,
