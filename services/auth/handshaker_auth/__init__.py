@@ -1,0 +1,1 @@
+"""auth: accounts, devices, sessions, and what anonymous callers pay with."""

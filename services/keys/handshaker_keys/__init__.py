@@ -1,0 +1,1 @@
+"""keys: prekey bundles and the username directory."""
