@@ -3,12 +3,25 @@
 import ipaddress
 import sys
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "HANDSHAKER_"
+LEAST_SECRET_BYTES = 32
+
+
+def _holds_secret(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError("names a file that is not there")
+    if path.stat().st_size < LEAST_SECRET_BYTES:
+        raise ValueError(f"names a file with less than the {LEAST_SECRET_BYTES} random bytes that a secret needs")
+    return path
+
+
+# A file whose bytes, as they are, make a secret: at least 32 random ones.
+SecretFile = Annotated[Path, AfterValidator(_holds_secret)]
 
 
 class ServiceSettings(BaseSettings):

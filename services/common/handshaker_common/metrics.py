@@ -43,3 +43,15 @@ READY = gauge("handshaker_ready", "1 while the service and what it needs are up.
 BATCH_ITEMS = histogram(
     "handshaker_batch_items", "Items packed into one write of a stream.", "stream", buckets=BATCH_BUCKETS
 )
+
+# --- auth ---
+ADMISSIONS = counter("handshaker_admissions_total", "Admissions that were offered.", "purpose", "outcome")
+REFRESH_TOKENS_REUSED = counter(
+    "handshaker_refresh_tokens_reused_total", "Refresh tokens used twice; each ended its family."
+)
+EXPIRED_ROWS = counter("handshaker_expired_rows_deleted_total", "Rows deleted at their time limit.", "table")
+
+# --- keys ---
+PREKEYS_EXHAUSTED = counter(
+    "handshaker_prekeys_exhausted_total", "Bundles handed out without a one-time key of this kind.", "kind"
+)
