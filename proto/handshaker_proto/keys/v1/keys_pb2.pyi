@@ -618,12 +618,17 @@ class LookupUsernameResponse(_message.Message):
     class Refused(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
+        PADDING_FIELD_NUMBER: _builtins.int
+        padding: _builtins.bytes
+        """Zeros, so that whoever counts bytes cannot tell this answer from the other."""
         def __init__(
             self,
+            *,
+            padding: _builtins.bytes = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["padding", b"padding"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
