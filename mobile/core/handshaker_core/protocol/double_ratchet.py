@@ -27,8 +27,13 @@ from handshaker_core.protocol.skipped_keys import SkippedMessageKeys
 from handshaker_core.protocol.symmetric_ratchet import SymmetricRatchet
 from handshaker_core.protocol.wire import Reader, u8, u32
 
-MAX_SKIP = 1_000
-"""Message keys derived ahead in one chain for one message."""
+MAX_SKIP = 25_000
+"""How far one message may be ahead in its chain.
+
+Frames that are dropped when nobody is there (presence, typing) use message numbers too, and a gap beyond this bound ends
+the session for good, so the bound is large; it costs a forger's victim some 60 ms. Keys of the newest `MAX_STORED`
+messages of a gap are kept.
+"""
 
 MAX_RETIRED = 16
 """The peer's earlier ratchet keys that are remembered, to tell a repeated message from an altered one."""
@@ -147,7 +152,7 @@ def decrypt(
         MalformedFrame, BadKey: not a ratchet message.
         UndecryptableMessage: altered, forged or of another session.
         DuplicateMessage: received before, or its key was dropped as one of the oldest.
-        TooManySkipped: more than MAX_SKIP messages before it are missing.
+        TooManySkipped: more than MAX_SKIP messages before it are missing; only a new session helps.
     """
     header, encoded, ciphertext = profile.framing.split(message)
     key = state.skipped.get(header.ratchet_key, header.number)
@@ -173,9 +178,10 @@ def _advance(profile: Profile, state: DoubleRatchetState, header: Header) -> tup
         raise TooManySkipped
     if not known:
         if ratchet.remote is not None and receiving is not None:
-            # An honest peer whose earlier messages expired must not be locked out for good: what exceeds the bound in
-            # the finished chain is given up, and the conversation goes on.
-            until = min(header.previous_chain_length, receiving.length + MAX_SKIP)
+            # An honest peer whose earlier messages expired must not be locked out for good: a finished chain with a
+            # gap beyond the bound is given up, and the conversation goes on.
+            missing = header.previous_chain_length - receiving.length
+            until = header.previous_chain_length if missing <= MAX_SKIP else receiving.length
             _, passed = ratchet.chains.skip_receiving(until)
             skipped = skipped.with_added(ratchet.remote, passed)
             retired = (*retired, ratchet.remote.raw)[-MAX_RETIRED:]

@@ -38,6 +38,13 @@ class KdfChain:
         message_key = MessageKey(_hmac(self.key, _MESSAGE_KEY_CONSTANT))
         return KdfChain(ChainKey(_hmac(self.key, _CHAIN_KEY_CONSTANT)), self.length + 1), message_key
 
+    def forward(self, steps: int) -> "KdfChain":
+        """The chain after so many steps whose message keys nobody will need."""
+        key = self.key
+        for _ in range(steps):
+            key = ChainKey(_hmac(key, _CHAIN_KEY_CONSTANT))
+        return KdfChain(key, self.length + steps)
+
 
 def root_step(root: RootKey, agreed: bytes, info: bytes) -> tuple[RootKey, ChainKey]:
     """KDF_RK: HKDF-SHA256 with the root key as salt and a DH output (32 bytes) as input; new root key, chain key."""

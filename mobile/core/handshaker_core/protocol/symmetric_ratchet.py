@@ -6,6 +6,7 @@ from typing import Self
 from handshaker_core.errors import NoSendingChain, UndecryptableMessage
 from handshaker_core.protocol.kdf_chain import KdfChain
 from handshaker_core.protocol.keys import ChainKey, MessageKey
+from handshaker_core.protocol.skipped_keys import MAX_STORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,15 @@ class SymmetricRatchet:
         return replace(self, sending=chain), self.sending.length, key
 
     def skip_receiving(self, until: int) -> tuple[Self, list[tuple[int, MessageKey]]]:
-        """Step the receiving chain until its next number is `until`; the numbers and keys that were passed."""
+        """Step the receiving chain until its next number is `until`.
+
+        Returns:
+            The ratchet, and numbers and keys of the messages that were passed, at most as many as can be stored.
+        """
         chain = self.receiving
         if chain is None:
             raise UndecryptableMessage
+        chain = chain.forward(max(0, until - chain.length - MAX_STORED))
         skipped: list[tuple[int, MessageKey]] = []
         while chain.length < until:
             number = chain.length
