@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "HANDSHAKER_"
+CONFIG = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 LEAST_SECRET_BYTES = 32
 
 
@@ -27,7 +28,7 @@ SecretFile = Annotated[Path, AfterValidator(_holds_secret)]
 class ServiceSettings(BaseSettings):
     """What every process takes. A field `grpc_listen` is the environment variable HANDSHAKER_GRPC_LISTEN."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+    model_config = CONFIG
 
     grpc_listen: str = Field("127.0.0.1:0", pattern=r"^.+:\d+$", description="Where gRPC listens; port 0 picks one.")
     metrics_listen: str = Field("127.0.0.1:0", pattern=r"^.+:\d+$", description="Where /metrics is served.")
@@ -70,6 +71,8 @@ class ServiceSettings(BaseSettings):
 class DatabaseSettings(BaseSettings):
     """For services with a database. Give the URL or, so that it stays out of the environment, a file with it."""
 
+    model_config = CONFIG
+
     database_url: SecretStr | None = Field(None, description="postgresql://…; better in a file.")
     database_url_file: Path | None = Field(None, description="A file that holds the database URL.")
     database_connections: int = Field(8, ge=1, le=100, description="Most connections that one process opens.")
@@ -93,6 +96,8 @@ class DatabaseSettings(BaseSettings):
 
 class RedisSettings(BaseSettings):
     """For services that use Redis."""
+
+    model_config = CONFIG
 
     redis_url: SecretStr = Field(description="redis://, rediss:// or unix:// URL.")
 
