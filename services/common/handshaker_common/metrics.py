@@ -55,3 +55,10 @@ EXPIRED_ROWS = counter("handshaker_expired_rows_deleted_total", "Rows deleted at
 PREKEYS_EXHAUSTED = counter(
     "handshaker_prekeys_exhausted_total", "Bundles handed out without a one-time key of this kind.", "kind"
 )
+
+# --- gateway ---
+GATEWAY_REQUESTS = counter("handshaker_gateway_requests_total", "Requests answered.", "route", "code_class", "reason")
+GATEWAY_SECONDS = histogram("handshaker_gateway_request_seconds", "Time to answer requests.", "route")
+GATEWAY_LIMITERS = counter("handshaker_gateway_limiter_total", "What limiters decided.", "limiter", "outcome")
+GATEWAY_DROPPED = counter("handshaker_gateway_connections_dropped_total", "Connections ended early.", "reason")
+GATEWAY_SOCKETS = gauge("handshaker_gateway_sockets", "WebSockets open; few are shown as none.")
