@@ -1,21 +1,32 @@
 """PostgreSQL: a pool and numbered migrations."""
 
 import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from importlib import resources
 
 import asyncpg
 
+from handshaker_common.config import DatabaseSettings
 from handshaker_common.errors import ServiceError
+from handshaker_common.log import get_logger, where
 
 # One number for all services is enough: each has a database of its own.
 MIGRATION_LOCK = 0x48414E44
 NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 STATEMENT_TIMEOUT_MS = 10_000
+# A database that is starting too is waited for, as long as a supervisor waits for us.
+START_SECONDS = 20
+CLOSE_SECONDS = 5
 
 
 class MigrationError(ServiceError):
     """A migration does not fit what the database already has, or failed half way (and was rolled back)."""
+
+
+class DatabaseUnreachable(ServiceError):
+    """The database does not answer, or does not let us in."""
 
 
 async def open_pool(dsn: str, *, max_size: int = 10) -> asyncpg.Pool:
@@ -38,6 +49,41 @@ async def open_pool(dsn: str, *, max_size: int = 10) -> asyncpg.Pool:
             "synchronous_commit": "on",
         },
     )
+
+
+@contextlib.asynccontextmanager
+async def service_database(settings: DatabaseSettings, package: str) -> AsyncIterator[asyncpg.Pool]:
+    """The pool of a service, its migrations applied; closed at the end.
+
+    Raises:
+        DatabaseUnreachable: it did not answer within START_SECONDS, or refused us.
+        MigrationError: see `migrate`.
+    """
+    pool = await _open_patiently(settings)
+    try:
+        version = await migrate(pool, package)
+        get_logger().info("the database is ready", version=version)
+        yield pool
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+        except TimeoutError:
+            pool.terminate()
+
+
+async def _open_patiently(settings: DatabaseSettings) -> asyncpg.Pool:
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    while True:
+        try:
+            return await open_pool(settings.dsn, max_size=settings.database_connections)
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, ValueError) as error:
+            # Waiting does not mend these. ValueError: the URL is none; its text would quote it.
+            raise DatabaseUnreachable(f"The database refuses us ({type(error).__name__}): check its URL.") from None
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise DatabaseUnreachable(f"The database does not answer ({type(error).__name__}).") from None
+            get_logger().warning("waiting for the database", **where(error))
+            await asyncio.sleep(1)
 
 
 def _migrations(package: str) -> list[tuple[int, str, str]]:

@@ -1,0 +1,3 @@
+from handshaker_auth.main import main
+
+main()

@@ -1,0 +1,109 @@
+"""Puts auth together and runs it."""
+
+import asyncio
+import sys
+
+import asyncpg
+import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from handshaker_common import metrics
+from handshaker_common.clock import Clock, SystemClock
+from handshaker_common.command import arguments
+from handshaker_common.config import load
+from handshaker_common.entropy import Entropy, system_entropy
+from handshaker_common.identity import Identity
+from handshaker_common.log import configure, get_logger, where
+from handshaker_common.postgres import service_database
+from handshaker_common.server import Service, run
+from handshaker_common.tokens import AccessTokenVerifier
+from handshaker_proto.auth.v1 import auth_pb2_grpc
+
+from handshaker_auth.domain.access_tokens import AccessTokens
+from handshaker_auth.domain.admission import Admissions
+from handshaker_auth.domain.challenges import Challenges, ChallengeSecret
+from handshaker_auth.domain.days import day_of
+from handshaker_auth.domain.refresh import RefreshPolicy
+from handshaker_auth.domain.sessions import SessionChallenges
+from handshaker_auth.rpc import AdmissionServicer, KeySetServicer, RegistrationServicer, SessionsServicer, TokenDesk
+from handshaker_auth.settings import AuthSettings, signing_keys_in
+from handshaker_auth.store import AuthStore
+
+NAME = "auth"
+PACKAGE = "handshaker_auth"
+
+
+class OwnTokens:
+    """Checks auth's own tokens with its own keys, so that it needs no call to itself."""
+
+    def __init__(self, tokens: AccessTokens, clock: Clock) -> None:
+        keys = {key.key_id: Ed25519PublicKey.from_public_bytes(key.public_key) for key in tokens.published}
+        self._verifier = AccessTokenVerifier(keys, clock)
+
+    async def verify(self, token: str) -> Identity:
+        """As `AccessTokenVerifier.verify`."""
+        return self._verifier.verify(token)
+
+
+class Auth:
+    """All of auth over one pool."""
+
+    def __init__(self, pool: asyncpg.Pool, settings: AuthSettings, clock: Clock, entropy: Entropy) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.store = AuthStore(pool)
+        self._policy = RefreshPolicy(settings.refresh_days)
+        tokens = AccessTokens(signing_keys_in(settings.signing_keys), clock, entropy)
+        secret = ChallengeSecret(settings.challenge_secret_file.read_bytes())
+        challenges, desk = Challenges(secret, clock, entropy), TokenDesk(tokens, self._policy)
+        self.verifier = OwnTokens(tokens, clock)
+        self._admission = AdmissionServicer(Admissions(challenges, settings.difficulty), self.store)
+        self._registration = RegistrationServicer(self.store, desk, clock, entropy)
+        self._sessions = SessionsServicer(
+            self.store, SessionChallenges(challenges), desk, self._policy, clock=clock, entropy=entropy
+        )
+        self._key_set = KeySetServicer(tokens)
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Adds auth's methods to a server."""
+        auth_pb2_grpc.add_AdmissionServiceServicer_to_server(self._admission, server)
+        auth_pb2_grpc.add_RegistrationServiceServicer_to_server(self._registration, server)
+        auth_pb2_grpc.add_SessionsServiceServicer_to_server(self._sessions, server)
+        auth_pb2_grpc.add_KeySetServiceServicer_to_server(self._key_set, server)
+
+    async def clean(self) -> None:
+        """Deletes what has expired."""
+        now = self._clock.now()
+        challenges = await self.store.forget_challenges(now)
+        metrics.EXPIRED_ROWS.labels("spent_challenges").inc(challenges)
+        families = await self.store.end_unused_families(self._policy.oldest_use(day_of(now)))
+        metrics.EXPIRED_ROWS.labels("refresh_families").inc(families)
+
+    async def clean_for_ever(self) -> None:
+        """Calls `clean` now and then; a database that is away is tried again the next time."""
+        while True:
+            try:
+                await self.clean()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                get_logger().warning("could not delete what has expired", **where(error))
+            await asyncio.sleep(self._settings.clean_seconds)
+
+
+async def serve(settings: AuthSettings, *, migrate_only: bool) -> int:
+    """Runs auth until it is told to stop; returns the exit status."""
+    configure(NAME, settings.log_level)
+    async with service_database(settings, PACKAGE) as pool:
+        if migrate_only:
+            return 0
+        auth = Auth(pool, settings, SystemClock(), system_entropy)
+        async with Service(NAME, settings, verifier=auth.verifier) as service:
+            auth.add_to(service.server)
+            service.ready_when(auth.store.is_up)
+            service.add_task(auth.clean_for_ever())
+            return await service.serve()
+
+
+def main() -> None:
+    """The command line."""
+    options = arguments(NAME, AuthSettings)
+    settings = load(AuthSettings)
+    sys.exit(run(lambda: serve(settings, migrate_only=options.migrate_only)))
