@@ -31,8 +31,8 @@ MAX_SKIP = 25_000
 """How far one message may be ahead in its chain.
 
 Frames that are dropped when nobody is there (presence, typing) use message numbers too, and a gap beyond this bound ends
-the session for good, so the bound is large; it costs a forger's victim some 60 ms. Keys of the newest `MAX_STORED`
-messages of a gap are kept.
+the session for good, so the bound is large. It costs the victim of a forger about a tenth of a second a frame. Keys of
+the newest `MAX_STORED` messages of a gap are kept.
 """
 
 MAX_RETIRED = 16

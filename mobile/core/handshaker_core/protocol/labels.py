@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Label(bytes, Enum):
-    """HKDF info, HPKE info, hash prefix or signature prefix; a label has exactly one of these uses."""
+    """Labels between clients: HKDF info, HPKE info, hash prefix or signature prefix; each has exactly one use."""
 
     PREKEY_SIGNATURE = b"handshaker/v1/prekey-signature"
     CONTACT_ADDRESS_SIGNATURE = b"handshaker/v1/contact-address-signature"
@@ -23,3 +23,19 @@ class Label(bytes, Enum):
     USERNAME_LOOKUP = b"handshaker/v1/username-lookup"
     USERNAME_SEAL_KEY = b"handshaker/v1/username-seal-key"
     SEALED_ADDRESS = b"handshaker/v1/sealed-address"
+
+
+class ServerLabel(bytes, Enum):
+    """Labels of what is signed for a server, and of ids that follow from keys, as the wire contracts say.
+
+    They are a type of their own because the identity key, whose signatures take a `Label`, never signs any of them.
+    """
+
+    REGISTER = b"handshaker/v1/register"
+    SESSION = b"handshaker/v1/session"
+    REFRESH = b"handshaker/v1/refresh"
+    MAILBOX_CREATE = b"handshaker/v1/mailbox-create"
+    MAILBOX_DELETE = b"handshaker/v1/mailbox-delete"
+    SUBSCRIBE = b"handshaker/v1/subscribe"
+    RECV_ID = b"handshaker/v1/recv-id"
+    SEND_ID = b"handshaker/v1/send-id"

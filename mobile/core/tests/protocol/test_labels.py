@@ -6,7 +6,7 @@ from pathlib import Path
 import handshaker_core
 from handshaker_core import errors
 from handshaker_core.protocol import labels
-from handshaker_core.protocol.labels import Label
+from handshaker_core.protocol.labels import Label, ServerLabel
 
 NAMESPACE = b"handshaker/v1/"
 
@@ -16,9 +16,9 @@ def all_errors(root: type[errors.HandshakerError]) -> list[type[errors.Handshake
 
 
 def test_labels_are_unique_and_no_label_is_a_prefix_of_another() -> None:
-    values = [member.value for member in Label.__members__.values()]
-    assert len(values) >= 10
-    assert len(set(values)) == len(Label.__members__)
+    values = [member.value for kind in (Label, ServerLabel) for member in kind.__members__.values()]
+    assert len(values) >= 18
+    assert len(set(values)) == len(values)
     assert all(value.startswith(NAMESPACE) and len(value) > len(NAMESPACE) for value in values)
     assert not [pair for pair in permutations(values, 2) if pair[1].startswith(pair[0])]
 
