@@ -1,20 +1,19 @@
 """Puts auth together and runs it."""
 
 import asyncio
-import sys
+from typing import NoReturn
 
 import asyncpg
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from handshaker_common import metrics
 from handshaker_common.clock import Clock, SystemClock
-from handshaker_common.command import arguments
-from handshaker_common.config import load
+from handshaker_common.command import run_service
 from handshaker_common.entropy import Entropy, system_entropy
 from handshaker_common.identity import Identity
 from handshaker_common.log import configure, get_logger, where
 from handshaker_common.postgres import service_database
-from handshaker_common.server import Service, run
+from handshaker_common.server import Service
 from handshaker_common.tokens import AccessTokenVerifier
 from handshaker_proto.auth.v1 import auth_pb2_grpc
 
@@ -88,12 +87,10 @@ class Auth:
             await asyncio.sleep(self._settings.clean_seconds)
 
 
-async def serve(settings: AuthSettings, *, migrate_only: bool) -> int:
+async def serve(settings: AuthSettings) -> int:
     """Runs auth until it is told to stop; returns the exit status."""
     configure(NAME, settings.log_level)
     async with service_database(settings, PACKAGE) as pool:
-        if migrate_only:
-            return 0
         auth = Auth(pool, settings, SystemClock(), system_entropy)
         async with Service(NAME, settings, verifier=auth.verifier) as service:
             auth.add_to(service.server)
@@ -102,8 +99,6 @@ async def serve(settings: AuthSettings, *, migrate_only: bool) -> int:
             return await service.serve()
 
 
-def main() -> None:
+def main() -> NoReturn:
     """The command line."""
-    options = arguments(NAME, AuthSettings)
-    settings = load(AuthSettings)
-    sys.exit(run(lambda: serve(settings, migrate_only=options.migrate_only)))
+    run_service(NAME, AuthSettings, serve)

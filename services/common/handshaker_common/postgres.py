@@ -73,6 +73,7 @@ async def service_database(settings: DatabaseSettings, package: str) -> AsyncIte
 
 async def _open_patiently(settings: DatabaseSettings) -> asyncpg.Pool:
     deadline = asyncio.get_running_loop().time() + START_SECONDS
+    said = False
     while True:
         try:
             return await open_pool(settings.dsn, max_size=settings.database_connections)
@@ -82,7 +83,9 @@ async def _open_patiently(settings: DatabaseSettings) -> asyncpg.Pool:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise DatabaseUnreachable(f"The database does not answer ({type(error).__name__}).") from None
-            get_logger().warning("waiting for the database", **where(error))
+            if not said:
+                get_logger().warning("waiting for the database", seconds=START_SECONDS, **where(error))
+                said = True
             await asyncio.sleep(1)
 
 

@@ -1,0 +1,3 @@
+from handshaker_keys.main import main
+
+main()
