@@ -1,4 +1,4 @@
-"""The command line of every service with a database: little, because settings come from the environment."""
+"""The command line of every service: little, because settings come from the environment."""
 
 import argparse
 import sys
@@ -23,9 +23,10 @@ class JobSettings(DatabaseSettings, ServiceSettings):
 def run_service(service: str, settings: type[S], serve: Callable[[S], Coroutine[Any, Any, int]]) -> NoReturn:
     """The whole command line of the service: `python -m handshaker_<service> [--migrate-only]`. Never returns.
 
+    Services without a database have no `--migrate-only`.
     `serve(settings)` runs the service and returns the exit status.
     """
-    if _arguments(service, settings).migrate_only:
+    if getattr(_arguments(service, settings), "migrate_only", False):
         job = load(JobSettings)
         sys.exit(run(lambda: _migrate_only(service, job)))
     loaded = load(settings)
@@ -45,9 +46,12 @@ def _arguments(service: str, settings: type[BaseSettings]) -> argparse.Namespace
         epilog="environment:\n" + "\n".join(_described(settings)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--migrate-only", action="store_true", help="bring the database's schema up to date and exit; needs no secrets"
-    )
+    if issubclass(settings, DatabaseSettings):
+        parser.add_argument(
+            "--migrate-only",
+            action="store_true",
+            help="bring the database's schema up to date and exit; needs no secrets",
+        )
     return parser.parse_args()
 
 

@@ -56,6 +56,8 @@ class Service:
         self.channels = Channels(settings)
         self.grpc_port = 0
         self.metrics_port = 0
+        # What the process listens on beside these two, by name; goes into the ready file.
+        self.more_ports: dict[str, int] = {}
         self._ready_checks: list[Callable[[], Awaitable[bool]]] = []
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -172,7 +174,7 @@ class Service:
         file = self.settings.ready_file
         if ready and file is not None and not file.exists():
             scratch = file.with_name(f"{file.name}.{os.getpid()}")
-            scratch.write_text(json.dumps({"grpc": self.grpc_port, "metrics": self.metrics_port}), "utf-8")
+            scratch.write_text(json.dumps({"grpc": self.grpc_port, "metrics": self.metrics_port} | self.more_ports), "utf-8")
             scratch.rename(file)
             log.get_logger().info("ready")
 
