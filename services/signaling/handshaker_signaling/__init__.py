@@ -1,0 +1,1 @@
+"""The live relay: takes frames from senders' sockets to recipients' sockets, or to the store."""
