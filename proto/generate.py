@@ -6,16 +6,19 @@ from file paths and the product's name alone is too general for a Python package
 """
 
 import filecmp
+import json
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from google.protobuf import descriptor_pb2
+
 HERE = Path(__file__).parent
 PACKAGE = HERE / "handshaker_proto"
 # Written by hand, so neither compared nor replaced.
-KEPT = {"__init__.py", "py.typed", "rules.py"}
+KEPT = {"__init__.py", "py.typed", "comments.py", "rules.py"}
 
 
 def generate(into: Path) -> None:
@@ -27,8 +30,12 @@ def generate(into: Path) -> None:
             f"--plugin=protoc-gen-{name}={Path(sys.executable).parent / f'protoc-gen-{name}'}"
             for name in ("mypy", "mypy_grpc")
         ]
+        outputs += ["--include_source_info", f"--descriptor_set_out={scratch}/described"]
         command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{HERE}", *plugins, *outputs, *sources]
         subprocess.run(command, cwd=HERE, check=True)
+        described = descriptor_pb2.FileDescriptorSet.FromString(Path(scratch, "described").read_bytes())
+        text = json.dumps(comments(described), indent=1, sort_keys=True, ensure_ascii=False)
+        (into / "comments.json").write_text(text + "\n", "utf-8")
         for path in sorted(Path(scratch, "handshaker").rglob("*.py*")):
             if "_pb2_grpc" in path.name and "Stub" not in path.read_text():
                 continue  # a file without services
@@ -39,6 +46,33 @@ def generate(into: Path) -> None:
             text = re.sub(r"\b(from|import) handshaker\.", r"\1 handshaker_proto.", path.read_text())
             text = re.sub(r"\bhandshaker\.(\w+)\.v1\.(\w+_pb2)", r"handshaker_proto.\1.v1.\2", text)
             target.write_text(text)
+
+
+def comments(described: descriptor_pb2.FileDescriptorSet) -> dict[str, str]:
+    """The comments before services, methods, messages, fields, enums and their values, by full name.
+
+    Python's descriptors have lost them; the gateway's OpenAPI document gives them back.
+    """
+    found: dict[str, str] = {}
+    for file in described.file:
+        for location in file.source_code_info.location:
+            name = _name_of(file, list(location.path))
+            text = " ".join(location.leading_comments.split())
+            if name and text:
+                found[name] = text
+    return found
+
+
+def _name_of(file: descriptor_pb2.FileDescriptorProto, path: list[int]) -> str:
+    """The full name of what a path of field numbers and indexes leads to; empty for what has no name of its own."""
+    names, here = [file.package], file
+    for number, index in zip(path[::2], path[1::2], strict=False):
+        field = here.DESCRIPTOR.fields_by_number[number]
+        if not field.is_repeated or field.message_type is None:
+            return ""
+        here = getattr(here, field.name)[index]
+        names.append(getattr(here, "name", ""))
+    return ".".join(names) if path and len(path) % 2 == 0 else ""
 
 
 def differences(fresh: Path, committed: Path) -> list[str]:
