@@ -82,10 +82,10 @@ class Party:
 class Sender(Party):
     """Sends numbered frames, a few at a time."""
 
-    def __init__(self, urls: list[str], mailbox: Mailbox, *, policy: "socket_pb2.DeliveryPolicy.ValueType" = 0) -> None:
+    def __init__(self, urls: list[str], mailbox: Mailbox, *, policy: str = "UNSPECIFIED") -> None:
         super().__init__(urls)
         self.mailbox = mailbox
-        self.policy = policy
+        self.policy = socket_pb2.DeliveryPolicy.Value(f"DELIVERY_POLICY_{policy}")
         self.frames: dict[bytes, int] = {}
         self.waiting: dict[bytes, socket_pb2.Send] = {}
         self.outcomes: dict[int, int] = {}
