@@ -19,7 +19,7 @@ DELIVERY_OVERHEAD = 64
 RESULT_BYTES = 28
 EVENT_BYTES = 28
 
-ForwardOutcome: TypeAlias = "relay_pb2.LinkResponse.ForwardResult.Outcome.ValueType"
+ForwardOutcome: TypeAlias = relay_pb2.LinkResponse.ForwardResult.Outcome.ValueType
 ACKNOWLEDGED: ForwardOutcome = relay_pb2.LinkResponse.ForwardResult.OUTCOME_ACKNOWLEDGED
 NOT_HERE: ForwardOutcome = relay_pb2.LinkResponse.ForwardResult.OUTCOME_NOT_HERE
 

@@ -22,8 +22,8 @@ from handshaker_signaling.domain.subscriptions import Subscriptions
 LIVE_ONLY = socket_pb2.DELIVERY_POLICY_LIVE_ONLY
 EPHEMERAL = socket_pb2.DELIVERY_POLICY_EPHEMERAL
 Result = socket_pb2.SendResult
-ResultValue: TypeAlias = "socket_pb2.SendResult.Outcome.ValueType"
-PutOutcome: TypeAlias = "frames_pb2.PutFramesResponse.Outcome.ValueType"
+ResultValue: TypeAlias = socket_pb2.SendResult.Outcome.ValueType
+PutOutcome: TypeAlias = frames_pb2.PutFramesResponse.Outcome.ValueType
 Put = frames_pb2.PutFramesResponse
 
 RESULT_OF_PUT: dict[PutOutcome, ResultValue] = {
