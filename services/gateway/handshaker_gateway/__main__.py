@@ -1,0 +1,3 @@
+from handshaker_gateway.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The rules of the gateway, without any I/O."""
