@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from importlib import resources
 
 import asyncpg
@@ -29,10 +29,11 @@ class DatabaseUnreachable(ServiceError):
     """The database does not answer, or does not let us in."""
 
 
-async def open_pool(dsn: str, *, max_size: int = 10) -> asyncpg.Pool:
+async def open_pool(dsn: str, *, max_size: int = 10, settings: Mapping[str, str] | None = None) -> asyncpg.Pool:
     """Opens a pool of up to `max_size` connections.
 
     Plans are compiled without JIT, which costs more than our short statements; a statement may take ten seconds.
+    `settings` are further PostgreSQL settings of these connections.
 
     Raises:
         OSError, asyncpg.PostgresError: the database cannot be reached.
@@ -47,6 +48,7 @@ async def open_pool(dsn: str, *, max_size: int = 10) -> asyncpg.Pool:
             "jit": "off",
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "synchronous_commit": "on",
+            **(settings or {}),
         },
     )
 

@@ -1,0 +1,1 @@
+"""Handshaker's blobstore: mailboxes and their stored frames."""

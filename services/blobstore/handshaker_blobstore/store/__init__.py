@@ -1,0 +1,1 @@
+"""What blobstore keeps in PostgreSQL."""

@@ -1,0 +1,151 @@
+"""Stored frames in PostgreSQL: written, read and deleted in batches, each batch in one statement."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import asyncpg
+from handshaker_common.ids import RecvId
+
+from handshaker_blobstore.domain.frames import (
+    Day,
+    FrameId,
+    Hour,
+    Outcome,
+    Page,
+    Put,
+    Read,
+    Removal,
+    StoredFrame,
+    expiry_hour,
+    this_hour,
+)
+from handshaker_blobstore.domain.quota import COUNT, Headroom
+from handshaker_blobstore.store.database import answering, lock_key
+
+PUT = "SELECT put_frames($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+STORED_BEFORE = """
+    SELECT frames.recv_id, frames.frame_id
+    FROM unnest($1::bytea[], $2::bytea[]) AS asked (recv_id, frame_id)
+    JOIN frames ON frames.recv_id = asked.recv_id AND frames.frame_id = asked.frame_id
+"""
+READ = """
+    SELECT asked.position, found.sequence, found.frame_id, found.body, found.partition_day
+    FROM unnest($1::bytea[], $2::bigint[], $3::integer[]) WITH ORDINALITY AS asked (recv_id, after, most, position)
+    CROSS JOIN LATERAL (
+        SELECT sequence, frame_id, body, partition_day FROM frames
+        WHERE frames.recv_id = asked.recv_id AND frames.sequence > asked.after AND frames.expires_hour > $4
+        ORDER BY frames.sequence LIMIT asked.most
+    ) AS found
+"""
+# Knowing the day, PostgreSQL looks into that day's partition alone.
+REMOVE_FROM_DAY = """
+    DELETE FROM frames USING unnest($1::bytea[], $2::bytea[], $3::integer[]) AS done (recv_id, frame_id, day)
+    WHERE frames.recv_id = done.recv_id AND frames.frame_id = done.frame_id AND frames.partition_day = done.day
+"""
+REMOVE = """
+    DELETE FROM frames USING unnest($1::bytea[], $2::bytea[]) AS done (recv_id, frame_id)
+    WHERE frames.recv_id = done.recv_id AND frames.frame_id = done.frame_id
+"""
+
+
+class FrameStore:
+    """Stores, reads and removes frames. Every method raises StoreUnavailable when PostgreSQL does not answer."""
+
+    def __init__(self, pool: asyncpg.Pool, *, quota: int) -> None:
+        self._pool = pool
+        self._quota = quota
+        self._headroom = Headroom()
+        # What is in flight is in nobody's count, so one transaction at a time; the next one takes all that waits.
+        self._putting = asyncio.Lock()
+
+    async def put(self, puts: Sequence[Put], now: float) -> list[Outcome]:
+        """Stores the frames, at most 512, in one transaction; returns after its commit, an outcome for each.
+
+        A frame id that its mailbox holds already counts as stored and is not stored again.
+        """
+        async with self._putting:
+            room, slots, ranks = await self._put(puts, now)
+        outcomes = [
+            Outcome.STORED if rank <= room[slot - 1] else Outcome.REFUSED if room[slot - 1] < 0 else Outcome.QUOTA
+            for slot, rank in zip(slots, ranks, strict=True)
+        ]
+        if Outcome.QUOTA in outcomes:
+            await self._recognise_repeats(puts, outcomes)
+        return outcomes
+
+    async def _put(self, puts: Sequence[Put], now: float) -> tuple[list[int], list[int], list[int]]:
+        """The room that each mailbox had, and each frame's mailbox (from 1) and rank in it (from 1)."""
+        sizes = Counter(put.recv_id for put in puts)
+        mailboxes = sorted(sizes, key=lock_key)
+        allowances = [self._headroom.claim(mailbox, sizes[mailbox]) for mailbox in mailboxes]
+        slot_of = {mailbox: slot for slot, mailbox in enumerate(mailboxes, 1)}
+        slots, ranks = [], []
+        reached = [0] * (len(mailboxes) + 1)
+        for put in puts:
+            slot = slot_of[put.recv_id]
+            reached[slot] += 1
+            slots.append(slot)
+            ranks.append(reached[slot])
+        async with answering():
+            room = await self._pool.fetchval(
+                PUT,
+                mailboxes,
+                [lock_key(mailbox) for mailbox in mailboxes],
+                allowances,
+                slots,
+                ranks,
+                [put.recv_id for put in puts],
+                [put.frame_id for put in puts],
+                [expiry_hour(now, put.ttl_hours) for put in puts],
+                [put.frame for put in puts],
+                self._quota,
+                this_hour(now),
+            )
+        for mailbox, allowance, free in zip(mailboxes, allowances, room, strict=True):
+            if allowance == COUNT:
+                self._headroom.learn(mailbox, free - sizes[mailbox])
+        return room, slots, ranks
+
+    async def _recognise_repeats(self, puts: Sequence[Put], outcomes: list[Outcome]) -> None:
+        """A full mailbox may hold the very frame that was refused a place."""
+        places = [place for place, outcome in enumerate(outcomes) if outcome is Outcome.QUOTA]
+        recv_ids, frame_ids = [puts[place].recv_id for place in places], [puts[place].frame_id for place in places]
+        async with answering():
+            rows = await self._pool.fetch(STORED_BEFORE, recv_ids, frame_ids)
+        stored = {(row[0], row[1]) for row in rows}
+        for place, frame in zip(places, zip(recv_ids, frame_ids, strict=True), strict=True):
+            if frame in stored:
+                outcomes[place] = Outcome.STORED
+
+    async def read(self, reads: Sequence[Read], hour: Hour) -> list[Page]:
+        """The next frames of each mailbox, at most `limit` of them, without those that have expired by `hour`."""
+        async with answering():
+            rows = await self._pool.fetch(
+                READ,
+                [read.recv_id for read in reads],
+                [read.after for read in reads],
+                [read.limit + 1 for read in reads],  # one more than is shown tells whether more follow
+                hour,
+            )
+        found: list[list[StoredFrame]] = [[] for _ in reads]
+        for position, sequence, frame_id, body, day in rows:
+            found[position - 1].append(StoredFrame(sequence, FrameId(frame_id), body, Day(day)))
+        return [Page(frames[: read.limit], len(frames) > read.limit) for read, frames in zip(reads, found, strict=True)]
+
+    async def remove(self, removals: Sequence[Removal]) -> int:
+        """Deletes the frames that are there; how many were."""
+        filed: list[tuple[RecvId, FrameId, Day]] = []
+        searched: list[tuple[RecvId, FrameId]] = []
+        for recv_id, frame_id, day in removals:
+            if day is None:
+                searched.append((recv_id, frame_id))
+            else:
+                filed.append((recv_id, frame_id, day))
+        removed = 0
+        async with answering():
+            for statement, items in ((REMOVE_FROM_DAY, filed), (REMOVE, searched)):
+                if items:
+                    status = await self._pool.execute(statement, *(list(column) for column in zip(*items, strict=True)))
+                    removed += int(status.rpartition(" ")[2])
+        return removed
