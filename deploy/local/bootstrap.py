@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,9 +24,19 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(os.environ.get("HANDSHAKER_VENV") or ROOT / ".venv").absolute()
 PYTHON = VENV / "bin" / "python"
 PIP = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+INSTALL = [*PIP, "install", "-q", "--no-deps", "--no-compile"]
 # Where Debian keeps servers; an ordinary user's PATH often lacks it.
 PROGRAM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
+BUILD_EDITABLE = """
+import os, sys
+from flit_core import buildapi
+for folder in sys.argv[2:]:
+    os.chdir(folder)
+    buildapi.build_editable(sys.argv[1])
+"""
 TAIL_LINES = 6
+# Lines of pip that help nobody.
+NOISE = re.compile(r"^\s*($|note:|hint:|╰─>|\u00d7|\[end of output\])")
 
 
 class PrepareFailed(Exception):
@@ -64,7 +75,7 @@ def lock_file(kind: str) -> Path:
 def stamp(kind: str) -> str:
     """Changes whenever what would be installed changes. Editable packages follow their sources without it."""
     digest = hashlib.sha256(f"{ROOT}\n{PYTHON.resolve()}\n".encode())
-    for path in [lock_file(kind), *(folder / "pyproject.toml" for folder in workspace())]:
+    for path in [lock_file("build"), lock_file(kind), *(folder / "pyproject.toml" for folder in workspace())]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -84,7 +95,9 @@ def run(command: Sequence[str | Path], failure: str) -> None:
     """Runs a quiet command; when it fails, the end of what it said follows the sentence."""
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
-        said = (finished.stderr.strip() or finished.stdout.strip()).splitlines()[-TAIL_LINES:]
+        said = [line for line in (finished.stderr or finished.stdout).splitlines() if not NOISE.match(line)][
+            -TAIL_LINES:
+        ]
         raise PrepareFailed("\n".join([failure, *(f"  {line}" for line in said)]))
 
 
@@ -149,16 +162,25 @@ def download(kind: str, wheels: Path) -> None:
 
 def install(kind: str) -> None:
     with tempfile.TemporaryDirectory(dir=VENV, prefix="wheels-") as folder:
-        wheels = Path(folder)
-        download(kind, wheels)
+        hashed = "--require-hashes"
+        run(
+            [*INSTALL, hashed, "-r", lock_file("build")], "The packages that install the others could not be installed:"
+        )
+        download(kind, Path(folder))
         step = Step("Installing them")
-        options = ["-q", "--no-deps", "--no-index", "--no-compile", "--find-links", folder]
-        run([*PIP, "install", *options, "--require-hashes", "-r", lock_file(kind)], "Packages could not be installed:")
+        offline = ["--no-index", "--find-links", folder]
+        run([*INSTALL, *offline, hashed, "-r", lock_file(kind)], "Packages could not be installed:")
         step.done()
+    install_workspace()
+
+
+def install_workspace() -> None:
+    """Installs the packages of this repository editable, in one process, where pip would start two for each."""
     step = Step("Installing Handshaker itself")
-    editable = [part for folder in workspace() for part in ("-e", str(folder))]
-    options = ["-q", "--no-deps", "--no-build-isolation", "--no-compile"]
-    run([*PIP, "install", *options, *editable], "The packages of this repository could not be installed:")
+    with tempfile.TemporaryDirectory(dir=VENV, prefix="wheels-") as wheels:
+        failure = "The packages of this repository could not be installed:"
+        run([PYTHON, "-c", BUILD_EDITABLE, wheels, *workspace()], failure)
+        run([*INSTALL, "--no-index", "--force-reinstall", *Path(wheels).iterdir()], failure)
     step.done()
 
 

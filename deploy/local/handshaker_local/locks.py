@@ -10,8 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "requirements"
 # What stands in each file, as uv's options.
-LOCKS = {"run": ["--no-default-groups", "--group=build"], "dev": ["--all-groups"]}
-EXPORT = ["export", "--all-packages", "--no-emit-workspace", "--no-header", "--no-annotate", "--quiet"]
+LOCKS = {
+    "build": ["--only-group=build"],
+    "run": ["--all-packages", "--no-default-groups"],
+    "dev": ["--all-packages", "--group=dev"],
+}
+EXPORT = ["export", "--no-emit-workspace", "--no-header", "--no-annotate", "--quiet"]
 PINNED = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.!+]+)", re.MULTILINE)
 
 
@@ -28,14 +32,14 @@ def declared() -> Iterator[tuple[str, str]]:
 
 def drifted() -> list[str]:
     """One sentence for each requirement that is not an exact pin, or not locked as it says."""
-    locked = dict(PINNED.findall((FOLDER / "dev.txt").read_text()))
+    locked = {name: version for lock in LOCKS for name, version in PINNED.findall((FOLDER / f"{lock}.txt").read_text())}
     found = []
     for requirement, path in declared():
         pin = PINNED.match(requirement)
         if pin is None:
             found.append(f"{path}: {requirement!r} is not pinned; write name==version")
         elif locked.get(re.sub(r"[-_.]+", "-", pin[1]).lower()) != pin[2]:
-            found.append(f"{path}: {requirement!r} is not what requirements/dev.txt locks. Run: ./dev lock")
+            found.append(f"{path}: {requirement!r} is not what requirements/ locks. Run: ./dev lock")
     return found
 
 
