@@ -125,12 +125,14 @@ class Service:
         """Begins to drain, as SIGTERM does."""
         self._stopping.set()
 
-    async def start(self) -> None:
-        """Binds the port and begins to serve. Part of `serve`, and enough for tests.
+    def bind(self) -> int:
+        """Binds the gRPC port and returns it. `start` does so for those who need not know it before they serve.
 
         Raises:
             PortInUse: somebody listens there already.
         """
+        if self.grpc_port:
+            return self.grpc_port
         try:
             if self.settings.uses_tls:
                 self.grpc_port = self.server.add_secure_port(self.settings.grpc_listen, _credentials(self.settings))
@@ -138,6 +140,15 @@ class Service:
                 self.grpc_port = self.server.add_insecure_port(self.settings.grpc_listen)
         except RuntimeError as error:
             raise PortInUse(f"{self.settings.grpc_listen} is in use: gRPC cannot be served there.") from error
+        return self.grpc_port
+
+    async def start(self) -> None:
+        """Begins to serve. Part of `serve`, and enough for tests.
+
+        Raises:
+            PortInUse: somebody listens there already.
+        """
+        self.bind()
         await self.server.start()
         await self._check_ready()
 

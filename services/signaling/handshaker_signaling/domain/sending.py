@@ -262,6 +262,10 @@ class Sending:
             self._routes.forget(pending.recv_id)
             self.undelivered(pending)
 
+    def awaits(self, holder: Process) -> bool:
+        """Whether the process still has frames in our care."""
+        return bool(self._forwards.get(holder))
+
     def link_lost(self, now: float, holder: Process) -> None:
         """Another process cannot be reached: what it has of ours counts as undelivered."""
         self._routes.avoid(now, holder)

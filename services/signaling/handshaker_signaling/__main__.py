@@ -1,0 +1,3 @@
+from handshaker_signaling.main import main
+
+main()
