@@ -1,7 +1,5 @@
 """`python -m handshaker_blobstore`: the service; `--migrate-only` brings the database up to date and ends."""
 
-import sys
+from handshaker_blobstore.main import main
 
-from handshaker_blobstore.main import run
-
-sys.exit(run())
+main()

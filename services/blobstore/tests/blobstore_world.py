@@ -6,11 +6,11 @@ import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from handshaker_blobstore.domain.frames import Day, partition_days, today
 from handshaker_blobstore.domain.mailboxes import CREATE_LABEL, Mailbox, mailbox_to_create
-from handshaker_blobstore.store.database import open_database
+from handshaker_blobstore.store.database import QUEUE_PLANS
 from handshaker_blobstore.store.frames import FrameStore
 from handshaker_blobstore.store.mailboxes import MailboxStore
 from handshaker_blobstore.store.partitions import PartitionStore
-from handshaker_common.postgres import migrate
+from handshaker_common.postgres import migrate, open_pool
 from handshaker_common.testing import FakeClock
 
 QUOTA = 512
@@ -45,7 +45,7 @@ def new_mailbox(seed: Ed25519PrivateKey | None = None, secret_hash: bytes = byte
 
 
 async def open_stores(dsn: str, clock: FakeClock, *, quota: int = QUOTA) -> Stores:
-    pool = await open_database(dsn, connections=6)
+    pool = await open_pool(dsn, max_size=6, settings=QUEUE_PLANS)
     await migrate(pool, "handshaker_blobstore")
     stores = Stores(pool, MailboxStore(pool), FrameStore(pool, quota=quota), PartitionStore(pool), clock)
     await stores.partitions.arrange(partition_days(clock.now()))

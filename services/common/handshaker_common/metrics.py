@@ -56,6 +56,21 @@ PREKEYS_EXHAUSTED = counter(
     "handshaker_prekeys_exhausted_total", "Bundles handed out without a one-time key of this kind.", "kind"
 )
 
+# --- blobstore ---
+FRAMES = counter("handshaker_frames_total", "Frames that were put, read or removed.", "outcome")
+STORE_SECONDS = histogram("handshaker_store_seconds", "Time of one statement with the batches it carried.", "statement")
+FRAME_PARTITIONS = gauge("handshaker_frame_partitions", "Days that have a partition of stored frames.")
+
+# --- signaling ---
+RELAY_SOCKETS = gauge("handshaker_relay_sockets", "Clients connected, through all gateways; 0 below 5.")
+RELAY_SUBSCRIPTIONS = gauge("handshaker_relay_subscriptions", "Mailboxes subscribed; 0 below 5.")
+RELAY_PENDING = gauge("handshaker_relay_pending_frames", "Frames whose sender has no answer yet; 0 below 5.")
+RELAY_LEASES_TRUSTED = gauge("handshaker_relay_leases_trusted", "1 while Redis answers about leases.")
+RELAY_RESULTS = counter("handshaker_relay_results_total", "What became of frames that were sent.", "result")
+
+# --- notify ---
+WAKES = counter("handshaker_wakes_total", "Wake-ups asked for, by what became of them.", "outcome")
+
 # --- gateway ---
 GATEWAY_REQUESTS = counter("handshaker_gateway_requests_total", "Requests answered.", "route", "code_class", "reason")
 GATEWAY_SECONDS = histogram("handshaker_gateway_request_seconds", "Time to answer requests.", "route")

@@ -54,14 +54,16 @@ async def open_pool(dsn: str, *, max_size: int = 10, settings: Mapping[str, str]
 
 
 @contextlib.asynccontextmanager
-async def service_database(settings: DatabaseSettings, package: str) -> AsyncIterator[asyncpg.Pool]:
-    """The pool of a service, its migrations applied; closed at the end.
+async def service_database(
+    settings: DatabaseSettings, package: str, *, session: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncpg.Pool]:
+    """The pool of a service, its migrations applied; closed at the end. `session` is as `settings` of `open_pool`.
 
     Raises:
         DatabaseUnreachable: it did not answer within START_SECONDS, or refused us.
         MigrationError: see `migrate`.
     """
-    pool = await _open_patiently(settings)
+    pool = await _open_patiently(settings, session)
     try:
         version = await migrate(pool, package)
         get_logger().info("the database is ready", version=version)
@@ -73,12 +75,12 @@ async def service_database(settings: DatabaseSettings, package: str) -> AsyncIte
             pool.terminate()
 
 
-async def _open_patiently(settings: DatabaseSettings) -> asyncpg.Pool:
+async def _open_patiently(settings: DatabaseSettings, session: Mapping[str, str] | None) -> asyncpg.Pool:
     deadline = asyncio.get_running_loop().time() + START_SECONDS
     said = False
     while True:
         try:
-            return await open_pool(settings.dsn, max_size=settings.database_connections)
+            return await open_pool(settings.dsn, max_size=settings.database_connections, settings=session)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, ValueError) as error:
             # Waiting does not mend these. ValueError: the URL is none; its text would quote it.
             raise DatabaseUnreachable(f"The database refuses us ({type(error).__name__}): check its URL.") from None

@@ -17,6 +17,8 @@ LONGEST_TTL_HOURS = 14 * 24
 HOURS_PER_DAY = 24
 SECONDS_PER_HOUR = 3_600
 MOST_ITEMS = 512
+LARGEST_SEQUENCE = 2**63 - 1
+LARGEST_DAY = 2**31 - 1
 # 32 frames of 16 KiB: a page of at most 512 KiB.
 MOST_FRAMES_PER_PAGE = 32
 # One answer of at most 8 MiB, whatever is in the mailboxes.
@@ -132,6 +134,20 @@ def check_ids(*ids: RecvId | SendId | FrameId) -> None:
     for each in ids:
         if len(each) != ID_BYTES:
             raise Malformed("An id has exactly 16 bytes.")
+
+
+def check_cursor(after: int) -> int:
+    """The cursor itself. Raises Malformed for a number that no frame has."""
+    if after > LARGEST_SEQUENCE:
+        raise Malformed("A sequence number is below 2^63.")
+    return after
+
+
+def check_day(day: int) -> Day | None:
+    """The day, None for 0. Raises Malformed for a number that no day has."""
+    if day > LARGEST_DAY:
+        raise Malformed("A partition_day is below 2^31.")
+    return Day(day) if day else None
 
 
 def check_count(count: int) -> None:

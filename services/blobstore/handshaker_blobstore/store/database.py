@@ -1,11 +1,10 @@
-"""The connections of blobstore, and one meaning for everything that can go wrong with them."""
+"""How blobstore uses its connections, and one meaning for everything that can go wrong with them."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from handshaker_common.postgres import open_pool
 
 from handshaker_blobstore.errors import StoreUnavailable
 
@@ -19,15 +18,6 @@ QUEUE_PLANS = {
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",
 }
-
-
-async def open_database(dsn: str, *, connections: int) -> asyncpg.Pool:
-    """Opens the pool that the stores share.
-
-    Raises:
-        OSError, asyncpg.PostgresError: the database cannot be reached.
-    """
-    return await open_pool(dsn, max_size=connections, settings=QUEUE_PLANS)
 
 
 @asynccontextmanager

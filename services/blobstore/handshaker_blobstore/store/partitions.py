@@ -43,11 +43,13 @@ class PartitionStore:
         Reading and storing go on meanwhile, but for a moment at each drop; where that moment does not come within
         two seconds the drop is left for the next time, so that a long transaction cannot hold everybody up.
         """
+        there = await self.days()
         for day in needed:
-            async with answering():
-                await self._make(Day(day))
+            if day not in there:
+                async with answering():
+                    await self._make(Day(day))
         dropped = []
-        for day in sorted(await self.days()):
+        for day in sorted(there):
             if day < needed.start:
                 async with answering():
                     await self._drop(day)
