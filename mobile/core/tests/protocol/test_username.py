@@ -20,6 +20,7 @@ from hypothesis import strategies as st
         ("\uff21lice\uff0e\uff14\uff12", "alice.42"),
         ("\u212aevin.07", "kevin.07"),
         ("ﬁnn.10", "finn.10"),
+        ("\u1d2clice.42", "alice.42"),
         ("a_1.000000000", "a_1.000000000"),
         ("x" * 32 + ".99", "x" * 32 + ".99"),
     ],
