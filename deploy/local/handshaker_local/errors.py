@@ -11,3 +11,23 @@ class MissingProgram(LocalError):
 
 class StartFailed(LocalError):
     """A process did not become ready, or ended at once."""
+
+
+class NoSpace(LocalError):
+    """The disk that holds the state folder is full, or nearly so."""
+
+
+class UnusableFolder(LocalError):
+    """The state folder cannot be read and written."""
+
+
+class AlreadyRunning(LocalError):
+    """Another supervisor uses the same state folder."""
+
+
+class PortBusy(LocalError):
+    """Another program listens on the port that was asked for."""
+
+
+class ComponentEnded(LocalError):
+    """A process of the running system ended by itself."""
