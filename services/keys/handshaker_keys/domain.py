@@ -51,7 +51,7 @@ class SuiteSizes:
 
 
 SIZES = {
-    # HPKE X25519+ML-KEM-768 (32 + 1,184) and ML-KEM-1024 (FIPS 203, table 3).
+    # HPKE X25519+ML-KEM-768 (1,184 + 32) and ML-KEM-1024 (FIPS 203, table 3).
     Suite.HANDSHAKER_V1: SuiteSizes(seal_key=1_216, kem_prekey=1_568),
 }
 
