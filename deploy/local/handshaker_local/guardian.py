@@ -4,7 +4,6 @@
 `process_group=guardian.group`. The process waits on a pipe whose other end this process alone holds.
 """
 
-import atexit
 import contextlib
 import functools
 import os
@@ -12,10 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-GOODBYE = b"q"
 # Services and Redis end on SIGTERM, PostgreSQL waits for its clients until it gets SIGINT; nothing survives SIGKILL.
 ESCALATION = ((signal.SIGTERM, 3.0), (signal.SIGINT, 4.0), (signal.SIGKILL, 1.0))
 POLL_SECONDS = 0.02
@@ -38,10 +36,8 @@ class Guardian:
         return self._process.pid
 
     def close(self) -> None:
-        """Lets the guardian go, once every child has ended."""
+        """Ends the group, which is at once where every child has ended."""
         if self._process.returncode is None:
-            with contextlib.suppress(BrokenPipeError):  # somebody has killed it
-                os.write(self._pipe, GOODBYE)
             os.close(self._pipe)
             self._process.wait()
 
@@ -49,30 +45,35 @@ class Guardian:
 @functools.cache
 def process_guardian() -> Guardian:
     """The guardian of whatever this process starts without naming another one."""
-    guardian = Guardian()
-    atexit.register(guardian.close)
-    return guardian
+    return Guardian()
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Number, group and state of every process; by `ps` where there is no /proc."""
+    if not Path("/proc/self/stat").exists():
+        command = ["/bin/ps", "-A", "-o", "pid=,pgid=,state="]
+        for line in subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines():
+            number, group, state = line.split()
+            yield int(number), int(group), state
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            # After the name in brackets, which may hold anything: state, parent, group.
+            state, _, group = entry.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            yield int(entry.parent.name), int(group), state
 
 
 def _others_run() -> bool:
-    """Whether another process of our group still runs. Without /proc nobody can tell, so the answer is yes."""
-    if not Path("/proc/self/stat").exists():
-        return True
-    me, group = os.getpid(), os.getpgrp()
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # After the name, which may hold anything, in brackets: state, parent, group.
-            state, _, its_group = entry.read_text(errors="replace").rpartition(")")[2].split()[:3]
-            if int(its_group) == group and int(entry.parent.name) != me and state != "Z":
-                return True
-    return False
+    """Whether another process of our group still runs; one that only waits to be buried does not."""
+    me, ours = os.getpid(), os.getpgrp()
+    return any(group == ours and number != me and state[0] != "Z" for number, group, state in _processes())
 
 
 def main() -> None:
-    """Waits for a goodbye or for the end of the supervisor, and ends the group after the latter."""
+    """Waits for the end of the pipe, then ends the group."""
     for number in {signal.SIGHUP, *(number for number, _ in ESCALATION)} - {signal.SIGKILL}:
         signal.signal(number, signal.SIG_IGN)
-    if os.read(0, 1) == GOODBYE:
+    os.read(0, 1)
+    if not _others_run():
         return
     for number, seconds in ESCALATION:
         deadline = time.monotonic() + seconds
