@@ -129,6 +129,14 @@ async def test_only_its_owner_may_touch_or_count_a_bundle(api, owner, new_owner)
     assert arm(await api.publish(thief)) == "published"
 
 
+async def test_what_is_wrong_with_keys_is_told_to_the_owner_alone(api, owner, new_owner, rejection):
+    await api.publish(owner)
+    misfit = owner.upload(kem=[1])
+    misfit.kem_prekeys[0].public_key = bytes(1_567)
+    assert arm(await api.upload(new_owner(), misfit)) == "refused"
+    assert (await rejection(api.upload(owner, misfit)))[1] == "malformed"
+
+
 async def test_an_account_has_so_many_bundles_at_the_most(api, owner, new_owner):
     ids = [secrets.token_bytes(16) for _ in range(BUNDLES_PER_ACCOUNT + 4)]
     answers = await asyncio.gather(*(api.publish(owner, owner.bundle(bundle_id)) for bundle_id in ids))

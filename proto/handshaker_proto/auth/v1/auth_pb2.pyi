@@ -284,7 +284,7 @@ class Tokens(_message.Message):
     """JWT, EdDSA, RFC 9068 `at+jwt`."""
     access_expires_in_seconds: _builtins.int
     refresh_token: _builtins.bytes
-    """Single use; only its SHA-256 is kept."""
+    """Single use; only SHA-256 digests of it are kept."""
     refresh_expires_in_seconds: _builtins.int
     def __init__(
         self,

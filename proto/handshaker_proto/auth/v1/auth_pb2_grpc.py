@@ -279,7 +279,7 @@ class SessionsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EndSession(self, request, context):
-        """Logs this device out: its refresh family ends at once, its access token at its expiry.
+        """Logs this device out: all its refresh families end at once, its access token at its expiry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

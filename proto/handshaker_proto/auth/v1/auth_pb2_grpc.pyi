@@ -106,7 +106,7 @@ class SessionsServiceStub:
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_auth_pb2.RefreshSessionRequest, _auth_pb2.RefreshSessionResponse]
     """Trades a refresh token for new tokens. A token used twice revokes its whole family."""
     EndSession: _grpc.UnaryUnaryMultiCallable[_auth_pb2.EndSessionRequest, _auth_pb2.EndSessionResponse]
-    """Logs this device out: its refresh family ends at once, its access token at its expiry."""
+    """Logs this device out: all its refresh families end at once, its access token at its expiry."""
     GetAccount: _grpc.UnaryUnaryMultiCallable[_auth_pb2.GetAccountRequest, _auth_pb2.GetAccountResponse]
 
 @_typing.type_check_only
@@ -119,7 +119,7 @@ class SessionsServiceAsyncStub(SessionsServiceStub):
     RefreshSession: _aio.UnaryUnaryMultiCallable[_auth_pb2.RefreshSessionRequest, _auth_pb2.RefreshSessionResponse]  # type: ignore[assignment]
     """Trades a refresh token for new tokens. A token used twice revokes its whole family."""
     EndSession: _aio.UnaryUnaryMultiCallable[_auth_pb2.EndSessionRequest, _auth_pb2.EndSessionResponse]  # type: ignore[assignment]
-    """Logs this device out: its refresh family ends at once, its access token at its expiry."""
+    """Logs this device out: all its refresh families end at once, its access token at its expiry."""
     GetAccount: _aio.UnaryUnaryMultiCallable[_auth_pb2.GetAccountRequest, _auth_pb2.GetAccountResponse]  # type: ignore[assignment]
 
 class SessionsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -153,7 +153,7 @@ class SessionsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_pb2.EndSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_pb2.EndSessionResponse, _abc.Awaitable[_auth_pb2.EndSessionResponse]]:
-        """Logs this device out: its refresh family ends at once, its access token at its expiry."""
+        """Logs this device out: all its refresh families end at once, its access token at its expiry."""
 
     @_abc_1.abstractmethod
     def GetAccount(
