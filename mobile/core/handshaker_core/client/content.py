@@ -1,0 +1,156 @@
+"""What the ends say to each other, as typed values; bytes only at the edge (`content/v1/content.proto`)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from google.protobuf.message import DecodeError
+from handshaker_proto.content.v1 import content_pb2
+
+from handshaker_core.client.texts import MAX_GREETING_BYTES, clean_profile
+from handshaker_core.errors import ProtocolError
+from handshaker_core.protocol.address import ID_SIZE, SEND_SECRET_SIZE, SendId, SendSecret
+from handshaker_core.store.contacts import Profile
+from handshaker_core.store.mailboxes import PeerMailbox
+
+MESSAGE_ID_SIZE = 16
+LATEST_TIME_MS = 2**62
+
+
+class MalformedContent(ProtocolError):
+    """Decrypted bytes that are no content of this version."""
+
+    reason = "malformed_content"
+    sentence = "The message was decrypted, but its content cannot be read; a newer client may be needed."
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """Message ids that were delivered and read."""
+
+    delivered: tuple[bytes, ...]
+    read: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRequest:
+    """Somebody asks to connect, and says where to answer."""
+
+    profile: Profile
+    reply_to: PeerMailbox
+    greeting: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionAccepted:
+    """Yes, and where to write from now on."""
+
+    profile: Profile
+    reply_to: PeerMailbox
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRejected:
+    """No."""
+
+
+Body: TypeAlias = Text | Receipts | ConnectionRequest | ConnectionAccepted | ConnectionRejected
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One message of the ends.
+
+    Attributes:
+        message_id: random, 16 bytes.
+        sent_at_ms: the sender's clock.
+    """
+
+    message_id: bytes
+    sent_at_ms: int
+    body: Body
+
+    def encode(self) -> bytes:
+        """The bytes that are encrypted."""
+        message = content_pb2.Content(message_id=self.message_id, sent_at_ms=self.sent_at_ms)
+        match self.body:
+            case Text(text):
+                message.text.text = text
+            case Receipts(delivered, read):
+                message.receipts.delivered.extend(delivered)
+                message.receipts.read.extend(read)
+            case ConnectionRequest(profile, reply_to, greeting):
+                message.connection_request.greeting = greeting
+                _write_profile(message.connection_request.profile, profile)
+                _write_mailbox(message.connection_request.reply_to, reply_to)
+            case ConnectionAccepted(profile, reply_to):
+                _write_profile(message.connection_accepted.profile, profile)
+                _write_mailbox(message.connection_accepted.reply_to, reply_to)
+            case ConnectionRejected():
+                message.connection_rejected.SetInParent()
+        return message.SerializeToString()
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Content":
+        """Read decrypted bytes, which are authentic but may be anything.
+
+        Raises:
+            MalformedContent: no content, of an unknown kind, or a field out of its limits.
+        """
+        message = content_pb2.Content()
+        try:
+            message.ParseFromString(data)
+        except DecodeError:
+            raise MalformedContent from None
+        if len(message.message_id) != MESSAGE_ID_SIZE:
+            raise MalformedContent
+        return cls(message.message_id, min(message.sent_at_ms, LATEST_TIME_MS), _read_body(message))
+
+
+def _read_body(message: content_pb2.Content) -> Body:
+    match message.WhichOneof("body"):
+        case "text":
+            return Text(message.text.text)
+        case "receipts":
+            return Receipts(_message_ids(message.receipts.delivered), _message_ids(message.receipts.read))
+        case "connection_request":
+            request = message.connection_request
+            greeting = request.greeting.encode()[:MAX_GREETING_BYTES].decode(errors="ignore")
+            return ConnectionRequest(_read_profile(request.profile), _read_mailbox(request.reply_to), greeting)
+        case "connection_accepted":
+            accepted = message.connection_accepted
+            return ConnectionAccepted(_read_profile(accepted.profile), _read_mailbox(accepted.reply_to))
+        case "connection_rejected":
+            return ConnectionRejected()
+    raise MalformedContent
+
+
+def _message_ids(ids: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(item for item in ids if len(item) == MESSAGE_ID_SIZE)
+
+
+def _write_profile(message: content_pb2.Profile, profile: Profile) -> None:
+    message.display_name = profile.display_name
+    message.username = profile.username or ""
+
+
+def _read_profile(message: content_pb2.Profile) -> Profile:
+    return clean_profile(message.display_name, message.username)
+
+
+def _write_mailbox(message: content_pb2.MailboxAddress, mailbox: PeerMailbox) -> None:
+    message.send_id = mailbox.send_id
+    message.send_secret = mailbox.send_secret.raw
+
+
+def _read_mailbox(message: content_pb2.MailboxAddress) -> PeerMailbox:
+    if len(message.send_id) != ID_SIZE or len(message.send_secret) != SEND_SECRET_SIZE:
+        raise MalformedContent
+    return PeerMailbox(SendId(message.send_id), SendSecret(message.send_secret))

@@ -1,0 +1,84 @@
+"""What the parts of the client share: store, server, clock, listeners, and who has something to do."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from handshaker_core.client.events import EventHub
+from handshaker_core.client.settings import Settings
+from handshaker_core.client.unit import Signal, Unit
+from handshaker_core.clock import Clock
+from handshaker_core.net.api import Api
+from handshaker_core.net.http import Transport, Way
+from handshaker_core.net.server import ServerAddress
+from handshaker_core.protocol.randomness import Randomness
+from handshaker_core.store import Store
+from handshaker_core.store.accounts import AccountKeys
+from handshaker_core.store.connection import Connection
+
+T = TypeVar("T")
+
+StepProgress: TypeAlias = Callable[[str, float], None]
+"""Told the name of the step that is worked on, and the share of it that is done (luck may make it exceed 1)."""
+
+
+def no_progress(_step: str, _share: float) -> None:
+    """Nobody looks."""
+
+
+@dataclass(slots=True)
+class Core:
+    """One open client."""
+
+    store: Store
+    keys: AccountKeys
+    settings: Settings
+    server: ServerAddress
+    way: Way
+    transport: Transport
+    clock: Clock
+    rng: Randomness
+    hub: EventHub = field(default_factory=EventHub)
+    signals: dict[Signal, asyncio.Event] = field(default_factory=lambda: {signal: asyncio.Event() for signal in Signal})
+
+    @property
+    def api(self) -> Api:
+        """The server's methods."""
+        return Api(self.transport)
+
+    async def run(self, work: Callable[[Unit], T]) -> T:
+        """Run a unit of work; after its commit, tell listeners and wake whoever has something to do."""
+
+        def transact(connection: Connection) -> tuple[T, Unit]:
+            unit = Unit(connection, self.keys, self.settings, self.clock(), self.rng)
+            return work(unit), unit
+
+        # A caller that is cancelled does not stop the unit: what is committed has to be told all the same.
+        running = asyncio.ensure_future(self.store.run(transact))
+        running.add_done_callback(self._tell)
+        result, _ = await asyncio.shield(running)
+        return result
+
+    def _tell(self, running: "asyncio.Future[tuple[T, Unit]]") -> None:
+        if running.cancelled() or running.exception() is not None:
+            return
+        unit = running.result()[1]
+        self.hub.publish(unit.events)
+        for signal in unit.signals:
+            self.signals[signal].set()
+
+    async def close(self) -> None:
+        """Close connections, listeners and the store."""
+        await self.transport.close()
+        self.hub.close()
+        await self.store.close()
+
+
+async def wait_any(event: asyncio.Event, seconds: float | None) -> None:
+    """Wait for an event, or until the time is over."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

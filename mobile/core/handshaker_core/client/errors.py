@@ -1,0 +1,169 @@
+"""What a person asked for that cannot be done. None of these changes anything."""
+
+from handshaker_core.errors import HandshakerError
+
+
+class UsageError(HandshakerError):
+    """Root: the request itself is at fault, not the network, the server or the store."""
+
+    reason = "usage_error"
+    sentence = "That cannot be done."
+
+
+class EmptyPassphrase(UsageError):
+    """A store was to be made without a passphrase."""
+
+    reason = "empty_passphrase"
+    sentence = "The passphrase must not be empty."
+
+
+class ServerRequired(UsageError):
+    """No server was ever given."""
+
+    reason = "server_required"
+    sentence = "Say which server to use, like https://chat.example."
+
+
+class ProxyRequired(UsageError):
+    """An onion service without Tor."""
+
+    reason = "proxy_required"
+    sentence = "An onion service can be reached through Tor only; give its SOCKS proxy, usually 127.0.0.1:9050."
+
+
+class NotRegistered(UsageError):
+    """The store has no account on a server yet."""
+
+    reason = "not_registered"
+    sentence = "There is no account yet; register first."
+
+
+class LoggedOut(UsageError):
+    """The device was logged out by its owner."""
+
+    reason = "logged_out"
+    sentence = "This device is logged out; log in first."
+
+
+class AlreadyRunning(UsageError):
+    """`run` is running."""
+
+    reason = "already_running"
+    sentence = "This client is connected already."
+
+
+class NoSuchContact(UsageError):
+    """Nothing fits the name."""
+
+    reason = "no_such_contact"
+    sentence = "There is no contact of that name."
+
+
+class AmbiguousContact(UsageError):
+    """Several fit."""
+
+    reason = "ambiguous_contact"
+    sentence = "Several contacts have that name; use the number from the list of contacts."
+
+
+class NotConnected(UsageError):
+    """There is no conversation with this contact."""
+
+    reason = "not_connected"
+    sentence = "You are not connected with this contact."
+
+
+class AlreadyConnected(UsageError):
+    """There is one already."""
+
+    reason = "already_connected"
+    sentence = "You are connected with this contact already."
+
+
+class NoSuchRequest(UsageError):
+    """No request of that number."""
+
+    reason = "no_such_request"
+    sentence = "There is no request of that number."
+
+
+class RequestClosed(UsageError):
+    """The request is not open any more."""
+
+    reason = "request_answered"
+    sentence = "This request was answered already."
+
+
+class UnknownUsername(UsageError):
+    """The directory has no such name."""
+
+    reason = "unknown_username"
+    sentence = "Nobody has this username."
+
+
+class OwnAddress(UsageError):
+    """The link or name is one's own."""
+
+    reason = "own_address"
+    sentence = "This is your own address."
+
+
+class AddressGone(UsageError):
+    """The server knows nothing at the contact address."""
+
+    reason = "address_gone"
+    sentence = "This contact address is not valid any more; ask for a new one."
+
+
+class OtherDeployment(UsageError):
+    """The link is of another deployment."""
+
+    reason = "other_deployment"
+    sentence = "This link belongs to another server, and cannot be used from yours."
+
+
+class NewIdentity(UsageError):
+    """A username that led to a contact leads to somebody with other keys now."""
+
+    reason = "identity_changed"
+    sentence = (
+        "This username leads to somebody with a new identity: they set up anew, or it is somebody else. Compare the safety"
+        " number with them, then connect again and accept the new identity."
+    )
+
+
+class NotVerified(UsageError):
+    """The safety number that was given is another."""
+
+    reason = "not_verified"
+    sentence = "The safety numbers differ. Somebody may be in between; the contact was not verified."
+
+
+class EmptyText(UsageError):
+    """Nothing to send."""
+
+    reason = "empty_text"
+    sentence = "There is nothing to send."
+
+
+class TextTooLong(UsageError):
+    """More than a frame holds.
+
+    Attributes:
+        maximum: how many bytes of UTF-8 fit.
+        actual: how many were given.
+    """
+
+    reason = "text_too_long"
+
+    def __init__(self, what: str, *, maximum: int, actual: int) -> None:
+        super().__init__(f"{what} may have at most {maximum:,} bytes; this one has {actual:,}.")
+        self.maximum = maximum
+        self.actual = actual
+
+
+class InvalidSetting(UsageError):
+    """A setting's value is out of its range."""
+
+    reason = "invalid_setting"
+    sentence = "This value is not possible for the setting."

@@ -1,0 +1,91 @@
+"""A new account, step by step. Each step is committed, so that whatever interrupts it, the next attempt goes on."""
+
+from handshaker_core.client import prekeys
+from handshaker_core.client.core import Core, StepProgress, no_progress
+from handshaker_core.client.tokens import Session
+from handshaker_core.client.unit import Unit
+from handshaker_core.clock import Clock
+from handshaker_core.credentials import ID_SIZE, DeviceKey, Mailbox
+from handshaker_core.net.errors import RefusedByServer
+from handshaker_core.protocol.address import BundleId
+from handshaker_core.protocol.keys import IdentityKeyPair
+from handshaker_core.protocol.randomness import Randomness
+from handshaker_core.protocol.seal import SealKeyPair
+from handshaker_core.store import accounts, mailboxes
+from handshaker_core.store.accounts import AccountKeys
+from handshaker_core.store.connection import Connection
+from handshaker_core.store.mailboxes import OwnMailbox, Purpose, State
+
+ALREADY_REGISTERED = "already_registered"
+
+
+def ensure_account(c: Connection, server: str, proxy: str | None, clock: Clock, rng: Randomness) -> AccountKeys:
+    """The account's keys, made when there are none yet. No server is asked."""
+    existing = accounts.keys(c)
+    if existing is not None:
+        return existing
+    identity = IdentityKeyPair.generate(rng)
+    seal = SealKeyPair.generate(rng)
+    keys = AccountKeys(
+        device=DeviceKey.generate(rng),
+        identity=identity,
+        seal=seal,
+        seal_signature=seal.sign(identity),
+        bundle_id=BundleId(rng(ID_SIZE)),
+        created_at=float(int(clock())),
+    )
+    accounts.create(c, keys, server, proxy)
+    mailboxes.add(c, OwnMailbox(Mailbox.generate(rng), Purpose.ADDRESS, State.MISSING, None), keys.created_at)
+    return keys
+
+
+async def set_up(core: Core, session: Session, progress: StepProgress = no_progress) -> None:
+    """Do whatever is not done yet: account, bundle, one-time keys, the mailbox of the contact address."""
+    await _register(core, session, progress)
+    await core.run(prekeys.make_due)
+    await prekeys.publish(core, session)
+    await prekeys.upload(core, session, progress)
+    await create_missing_mailboxes(core, progress)
+
+
+async def _register(core: Core, session: Session, progress: StepProgress) -> None:
+    account = await core.store.run(accounts.get)
+    if account is None or account.account_id is not None:
+        return
+    try:
+        account_id, device_id, tokens = await core.api.register(
+            core.keys.device, lambda share: progress("registration", share)
+        )
+        await session.keep(tokens)
+    except RefusedByServer as error:
+        if error.code != ALREADY_REGISTERED:
+            raise
+        # An earlier answer was lost on its way; the key shows whose account it is.
+        await session.log_in()
+        account_id, device_id = await session.call(core.api.account)
+    await core.run(lambda u: accounts.set_registered(u.c, account_id, device_id))
+
+
+async def create_missing_mailboxes(core: Core, progress: StepProgress = no_progress) -> None:
+    """Make own mailboxes that the server does not have."""
+    for own in await core.run(lambda u: mailboxes.listed(u.c, State.MISSING)):
+        await create_mailbox(core, own.mailbox, progress)
+        await core.run(lambda u, box=own.mailbox: _activate(u, box))  # type: ignore[misc]
+
+
+def _activate(u: Unit, mailbox: Mailbox) -> None:
+    mailboxes.set_state(u.c, mailbox.recv_id, State.ACTIVE)
+    u.mailboxes_changed()
+
+
+async def create_mailbox(core: Core, mailbox: Mailbox, progress: StepProgress = no_progress) -> None:
+    """Make a mailbox on the server."""
+    await core.api.create_mailbox(mailbox, lambda share: progress("mailbox", share))
+
+
+async def delete_closed_mailboxes(core: Core) -> None:
+    """Delete own mailboxes that are not wanted any more."""
+    closed = await core.run(lambda u: mailboxes.listed(u.c, State.DELETING))
+    for own in closed:
+        await core.api.delete_mailbox(own.mailbox)
+        await core.run(lambda u, box=own.mailbox: mailboxes.forget(u.c, box.recv_id))  # type: ignore[misc]

@@ -1,0 +1,166 @@
+"""What programs on top of the client see: plain, frozen values that turn into JSON as they are.
+
+Ids are integers of this store alone; they say nothing to anybody else. Times are milliseconds since 1970-01-01.
+"""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, NewType
+
+ContactId = NewType("ContactId", int)
+RequestId = NewType("RequestId", int)
+MessageNumber = NewType("MessageNumber", int)
+"""Names a message in this store, in the order of arrival."""
+
+
+class Direction(StrEnum):
+    """Seen from this device."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class MessageKind(StrEnum):
+    """What a line of a conversation is."""
+
+    TEXT = "text"
+    UNREADABLE = "unreadable"
+    """Something arrived that could not be decrypted; its text is empty."""
+
+
+class MessageState(StrEnum):
+    """How far a message is.
+
+    Outgoing ones go from `sending` to `stored` (the server keeps it), `delivered` (it is on the contact's device) and
+    `read`, never backwards, or to `failed`. Incoming ones are `received` until they are `read` here.
+    """
+
+    SENDING = "sending"
+    FAILED = "failed"
+    STORED = "stored"
+    DELIVERED = "delivered"
+    READ = "read"
+    RECEIVED = "received"
+
+
+class RequestState(StrEnum):
+    """What became of a request to connect."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class ContactState(StrEnum):
+    """Where two people stand with each other."""
+
+    CONNECTED = "connected"
+    REQUESTED = "requested"
+    """This side has asked."""
+    ASKING = "asking"
+    """The other side has asked."""
+    CLOSED = "closed"
+    """Nothing is open: rejected or cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody.
+
+    Attributes:
+        id: names the contact in this store.
+        name: what to show; never empty.
+        username: the directory led from this name to this very person; None where it is not known.
+        claimed_username: what the person says about themselves, unchecked.
+        state: where the two of you stand.
+        verified: the safety number was compared.
+        unread: messages that were not read yet.
+    """
+
+    id: ContactId
+    name: str
+    username: str | None
+    claimed_username: str | None
+    state: ContactState
+    verified: bool
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A line of a conversation.
+
+    Attributes:
+        id: names it in this store; larger ones came later.
+        failure: a stable reason where the state is `failed`: `refused`, `expired`, `malformed`.
+        sent_at_ms: the sender's clock.
+        created_at_ms: this device's clock when it was written or arrived.
+    """
+
+    id: MessageNumber
+    contact_id: ContactId
+    direction: Direction
+    kind: MessageKind
+    text: str
+    state: MessageState
+    failure: str | None
+    sent_at_ms: int
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody asks somebody to connect.
+
+    Attributes:
+        name: what to show of the other person.
+        claimed_username: what they say; None for an outgoing request.
+    """
+
+    id: RequestId
+    contact_id: ContactId
+    direction: Direction
+    state: RequestState
+    name: str
+    username: str | None
+    claimed_username: str | None
+    greeting: str
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who this device is.
+
+    Attributes:
+        account_id: the server's random name for the account; no contact ever sees it.
+        link: the contact link to give to others.
+    """
+
+    account_id: str
+    device_id: str
+    username: str | None
+    display_name: str
+    server: str
+    link: str
+    logged_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A username that leads to somebody.
+
+    Attributes:
+        safety_number: 60 digits, the same as the contact will have.
+        contact: the person as a contact, where there is something between you already.
+    """
+
+    username: str
+    safety_number: str
+    contact: Contact | None
+
+
+def as_json(value: Any) -> dict[str, Any]:
+    """One of these values, or an event, as a dictionary of plain JSON types."""
+    return asdict(value)

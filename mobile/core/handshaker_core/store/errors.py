@@ -1,0 +1,59 @@
+"""What can go wrong with the local store. None of these changes anything in it."""
+
+from handshaker_core.errors import HandshakerError
+
+
+class StoreError(HandshakerError):
+    """Root of the store's errors."""
+
+    reason = "store_error"
+    sentence = "The local store cannot be used."
+
+
+class NoStore(StoreError):
+    """The home holds no store."""
+
+    reason = "no_store"
+    sentence = "There is no account in this directory yet; register first."
+
+
+class StoreExists(StoreError):
+    """A store was to be made where there is one."""
+
+    reason = "store_exists"
+    sentence = "This directory already holds an account."
+
+
+class WrongPassphrase(StoreError):
+    """No wrap slot opens with the passphrase."""
+
+    reason = "wrong_passphrase"
+    sentence = "The passphrase is wrong. Nothing was changed; try again."
+
+
+class StoreInUse(StoreError):
+    """Another process has the home open."""
+
+    reason = "store_in_use"
+    sentence = "Another Handshaker process is using this directory. Close it first."
+
+
+class StoreCorrupt(StoreError):
+    """A file of the store is damaged or missing."""
+
+    reason = "store_corrupt"
+    sentence = "The local store is damaged and cannot be read."
+
+
+class StoreTooNew(StoreError):
+    """A newer client wrote the store."""
+
+    reason = "store_too_new"
+    sentence = "A newer version of Handshaker wrote this store. Update, then open it again."
+
+
+class StoreUnusable(StoreError):
+    """The operating system refused: no permission, no space, not a directory."""
+
+    reason = "store_unusable"
+    sentence = "The directory cannot be written to."

@@ -1,0 +1,71 @@
+"""Ratchet states. A contact may have several: two people who ask each other at the same moment make one each."""
+
+from handshaker_core.model import ContactId
+from handshaker_core.protocol.session import SessionState
+from handshaker_core.store.connection import Connection
+
+
+def add(c: Connection, contact: ContactId, session: SessionState, now: float) -> None:
+    """Keep a new session."""
+    c.execute(
+        "INSERT INTO sessions (handshake_id, contact_id, state, awaiting_answer, created_at) VALUES (?, ?, ?, ?, ?)",
+        (session.handshake_id, contact, session.to_bytes(), session.awaiting_answer, now),
+    )
+
+
+def save(c: Connection, session: SessionState) -> None:
+    """Replace a session's state by the next."""
+    c.execute(
+        "UPDATE sessions SET state = ?, awaiting_answer = ? WHERE handshake_id = ?",
+        (session.to_bytes(), session.awaiting_answer, session.handshake_id),
+    )
+
+
+def get(c: Connection, handshake_id: bytes) -> tuple[ContactId, SessionState] | None:
+    """The session of that name, and whose it is."""
+    row = c.execute("SELECT contact_id, state FROM sessions WHERE handshake_id = ?", (handshake_id,)).fetchone()
+    return None if row is None else (ContactId(row[0]), SessionState.from_bytes(row[1]))
+
+
+# The first is sent with. One that the peer has proven to hold comes before one that still awaits an answer; then the one
+# that the peer has last written with; and last the smaller name, which both sides see alike.
+_ORDERED = (
+    " FROM sessions WHERE contact_id = ?"
+    " ORDER BY superseded_at IS NOT NULL, awaiting_answer, promoted DESC, handshake_id"
+)
+
+
+def of_contact(c: Connection, contact: ContactId) -> list[SessionState]:
+    """All sessions of a contact, the one to send with first."""
+    rows = c.execute("SELECT state" + _ORDERED, (contact,)).fetchall()
+    return [SessionState.from_bytes(row[0]) for row in rows]
+
+
+def promote(c: Connection, contact: ContactId, session: SessionState) -> None:
+    """The peer writes with this session: so will we. Both sides come to the same one that way."""
+    first = c.execute("SELECT handshake_id" + _ORDERED, (contact,)).fetchone()
+    if first is None or first[0] == session.handshake_id:
+        return
+    c.execute(
+        "UPDATE sessions SET promoted = (SELECT max(promoted) + 1 FROM sessions WHERE contact_id = ?)"
+        " WHERE handshake_id = ? AND superseded_at IS NULL",
+        (contact, session.handshake_id),
+    )
+
+
+def supersede(c: Connection, contact: ContactId, by: SessionState, now: float) -> None:
+    """The peer has begun anew: older sessions are only received with."""
+    c.execute(
+        "UPDATE sessions SET superseded_at = ? WHERE contact_id = ? AND handshake_id != ? AND superseded_at IS NULL",
+        (now, contact, by.handshake_id),
+    )
+
+
+def delete_of_contact(c: Connection, contact: ContactId) -> None:
+    """Forget all sessions with a contact."""
+    c.execute("DELETE FROM sessions WHERE contact_id = ?", (contact,))
+
+
+def forget_superseded(c: Connection, before: float) -> None:
+    """Delete sessions that were replaced before then."""
+    c.execute("DELETE FROM sessions WHERE superseded_at < ?", (before,))
