@@ -129,6 +129,7 @@ CHECKS: dict[str, Check] = {
     "proto-lint": lambda: _run(BIN / "buf", "lint", "proto"),
     "proto-compatible": wire_compatibility,
     "proto-generated": lambda: _run(sys.executable, ROOT / "proto/generate.py", "--check"),
+    "settings-page": lambda: _run(sys.executable, "-m", "handshaker_local.settings_page", "--check"),
     "locks": locks,
     "text": forbidden_text,
     "length": file_lengths,

@@ -19,7 +19,7 @@ import psutil
 
 from handshaker_local.errors import MissingProgram, StartFailed
 from handshaker_local.guardian import Guardian
-from handshaker_local.server import POLL_SECONDS, Server, as_root
+from handshaker_local.server import POLL_SECONDS, Server, as_root, explained_failure
 
 UNPRIVILEGED_USER = "nobody"
 PREDECESSOR_SECONDS = 10  # longer than a guardian takes to end what it guards
@@ -140,8 +140,8 @@ class Postgres(SocketServer):
         run = subprocess.run(command, capture_output=True, text=True, cwd=self.home, user=self._user, check=False)
         if run.returncode != 0:
             shutil.rmtree(scratch, ignore_errors=True)
-            message = (run.stderr.strip().splitlines() or ["it said nothing."])[-1]
-            raise StartFailed(f"PostgreSQL could not create its data folder: {message}")
+            said = [line for line in run.stderr.splitlines() if "initdb:" in line] or run.stderr.strip().splitlines()
+            raise explained_failure("PostgreSQL", self.home, said[0] if said else "")
         scratch.rename(data)
 
     def _wait_for_predecessor(self, data: Path) -> None:

@@ -31,3 +31,7 @@ class PortBusy(LocalError):
 
 class ComponentEnded(LocalError):
     """A process of the running system ended by itself."""
+
+
+class DemonstrationFailed(LocalError):
+    """The system runs, but a message did not make its way."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import re
 import signal
 import subprocess
 import time
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import psutil
 
-from handshaker_local.errors import LocalError, StartFailed
+from handshaker_local.errors import LocalError, NoSpace, StartFailed
 from handshaker_local.guardian import Guardian, process_guardian
 
 READY_SECONDS = 60
 STOP_SECONDS = 20
 POLL_SECONDS = 0.01
+NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 LOG_LIMIT = 8 * 1024 * 1024  # bytes; a longer log of an earlier run is put aside
 
 
@@ -141,7 +143,7 @@ class Server:
 
     def failure(self) -> LocalError:
         """Why it has ended, from what it wrote."""
-        return StartFailed(f"{self.name} did not start: {self.last_words() or 'it said nothing.'}")
+        return explained_failure(self.name, self.home, self.last_words())
 
     def last_words(self) -> str:
         """The last line of its log since it was started; empty when it said nothing."""
@@ -154,6 +156,13 @@ class Server:
             log.seek(self._log_start)
             return [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
         return []
+
+
+def explained_failure(name: str, home: Path, words: str) -> LocalError:
+    """What somebody's last words before a start failed mean."""
+    if NO_SPACE.search(words):
+        return NoSpace(f"{name} could not start: the disk that holds {home} is full.")
+    return StartFailed(f"{name} did not start: {words or 'it said nothing.'}")
 
 
 def as_root() -> bool:

@@ -8,13 +8,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from handshaker_local.errors import LocalError, MissingProgram, NoSpace, PortBusy, StartFailed
+from handshaker_local.errors import LocalError, MissingProgram, PortBusy
 from handshaker_local.guardian import Guardian
-from handshaker_local.server import Server
+from handshaker_local.server import Server, explained_failure
 from handshaker_local.services import HOST, Kind, Ports
 
 NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'|: No module named ([\w.]+)")
-NO_SPACE = re.compile(r"No space left on device|disk full|could not (write|extend) file", re.IGNORECASE)
 PORT_TAKEN = re.compile(r"is in use|cannot be bound|Address already in use", re.IGNORECASE)
 QUOTED_LINES = 3
 
@@ -66,13 +65,11 @@ class ServiceProcess(Server):
         text = "\n".join(lines)
         if found := NO_MODULE.search(text):
             return MissingProgram(missing_module(self.name, found[1] or found[2]))
-        if NO_SPACE.search(text):
-            return NoSpace(f"{self.name} could not start: the disk that holds {self.home} is full.")
         # Services write sentences for people as plain lines, and everything else as JSON.
         sentences = [line for line in lines if not line.startswith("{")][-QUOTED_LINES:]
         if PORT_TAKEN.search(text):
             return PortBusy(f"{self.name} could not start: {' '.join(sentences)}")
-        return StartFailed(f"{self.name} could not start: {' '.join(sentences)}") if sentences else super().failure()
+        return explained_failure(self.name, self.home, " ".join(sentences) or self.last_words())
 
     def reported(self) -> dict[str, int]:
         """The ports that the process has written."""

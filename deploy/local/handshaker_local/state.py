@@ -42,7 +42,7 @@ def explained(folder: Path) -> Iterator[None]:
             raise NoSpace(
                 f"The disk that holds {folder} is full. Make room, or choose another folder with --state."
             ) from error
-        if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or error.errno == errno.EROFS:
+        if error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(folder):
             raise UnusableFolder(
                 f"The state folder {folder} cannot be used ({error.strerror}: {error.filename}). "
                 "Choose another with --state."

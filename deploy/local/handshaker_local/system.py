@@ -67,6 +67,11 @@ class System:
         self.stop()
 
     @property
+    def was_started(self) -> bool:
+        """Whether any process of it was started."""
+        return self._guardian is not None
+
+    @property
     def gateway_urls(self) -> list[str]:
         """Where clients reach each gateway."""
         return list(self._urls)
