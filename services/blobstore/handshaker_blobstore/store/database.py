@@ -9,6 +9,8 @@ import asyncpg
 from handshaker_blobstore.errors import StoreUnavailable
 
 ANSWER_SECONDS = 5.0
+# InternalClientError is what a connection that breaks at the wrong moment raises.
+ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # The tables are queues: empty one moment, full the next, so statistics are always wrong. Every statement has one good
 # plan, nested loops over index scans, and these settings leave no other, nor the cost of choosing it again.
 QUEUE_PLANS = {
@@ -26,7 +28,7 @@ async def answering() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             yield
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, *ASYNCPG_ERRORS) as error:
         raise StoreUnavailable("The store did not answer.") from error
 
 
