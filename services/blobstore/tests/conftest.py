@@ -1,6 +1,5 @@
 """Real PostgreSQL for all tests of blobstore."""
 
-import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,9 +9,6 @@ import pytest_asyncio
 from handshaker_common.testing import *  # noqa: F403
 from handshaker_common.testing import FakeClock
 
-# These tests start processes while gRPC's threads run; its fork handlers would at times kill the child before it has
-# begun. Read when gRPC is first used.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 sys.path.insert(0, str(Path(__file__).parent))
 from blobstore_world import Stores, open_stores
 
