@@ -2,8 +2,6 @@
 
 import sys
 
-from handshaker_local.errors import LocalError
-
 
 def main() -> int:
     """Runs the command; a module that is missing is one sentence, not a page of Python."""
@@ -16,11 +14,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    try:
-        return run(sys.argv[1:])
-    except LocalError as error:
-        print(error, file=sys.stderr)
-        return 1
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from handshaker_local.system import System
 
 STEP_SECONDS = 60
 WATCH_SECONDS = 0.1
+POLL_SECONDS = 0.02
 QUESTION = "Dinner at eight?"
 ANSWER = "Eight it is."
 E = TypeVar("E", bound=Event)
@@ -76,10 +77,22 @@ async def person(name: str, folder: Path, url: str) -> AsyncIterator[Person]:
         yield Person(name, client, client.events())
 
 
-async def frames_after(database: asyncpg.Connection, sequence: int) -> list[bytes]:
-    """What blobstore holds that came after a number of its sequence."""
-    rows = await database.fetch("SELECT body FROM frames WHERE sequence > $1 ORDER BY sequence", sequence)
-    return [row["body"] for row in rows]
+@dataclass(frozen=True)
+class Storage:
+    """What blobstore has stored since the demonstration began."""
+
+    database: asyncpg.Connection
+    since: int
+
+    async def frames(self) -> list[bytes]:
+        """What it holds."""
+        query = "SELECT body FROM frames WHERE sequence > $1 ORDER BY sequence"
+        return [row["body"] for row in await self.database.fetch(query, self.since)]
+
+    async def emptied(self) -> None:
+        """Waits until it holds nothing any more."""
+        while await self.frames():  # noqa: ASYNC110 - PostgreSQL does not tell
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def within(step: Awaitable[T], what: str) -> T:
@@ -90,7 +103,7 @@ async def within(step: Awaitable[T], what: str) -> T:
         raise DemonstrationFailed(f"The demonstration failed: {what} did not happen within {STEP_SECONDS} s.") from None
 
 
-async def meet(alice: Person, bob: Person, tell: Telling) -> None:
+async def meet(alice: Person, bob: Person, storage: Storage, tell: Telling) -> None:
     """Both register; alice asks by bob's link, bob accepts."""
     await within(asyncio.gather(alice.client.register(), bob.client.register()), "the registration")
     tell("alice and bob registered. The server knows a random number and keys of each; no name, no address.")
@@ -100,37 +113,32 @@ async def meet(alice: Person, bob: Person, tell: Telling) -> None:
         await bob.client.accept(asked.request.id)
         accepted = alice.sees(RequestAnswered, lambda event: event.request.state is RequestState.ACCEPTED)
         await within(accepted, "the arrival of the answer")
+        # Nothing of this is to be left when bob leaves, so that what the server holds then is alice's message alone.
+        await within(asyncio.gather(alice.client.flushed(), bob.client.flushed()), "the sending of all receipts")
+        await within(storage.emptied(), "the arrival of all receipts")
     tell("alice asked bob by his link and bob accepted: keys agreed by PQXDH (X25519 and ML-KEM-1024).")
 
 
-async def converse(alice: Person, bob: Person, database: asyncpg.Connection, tell: Telling) -> None:
+async def converse(alice: Person, bob: Person, storage: Storage, tell: Telling) -> None:
     """A message to somebody who is away, and one to somebody who is there."""
     to_bob, to_alice = [(await each.client.contacts())[0].id for each in (alice, bob)]
-    before = await database.fetchval("SELECT last_value FROM frame_sequence")
     async with alice.client.online():
         question = await alice.client.send(to_bob, QUESTION)
         await within(alice.reaches(question.id, MessageState.STORED), "the storage of alice's message")
-        kept = await frames_after(database, before)
-        if not kept or any(QUESTION.encode() in body for body in kept):
+        kept = await storage.frames()
+        if len(kept) != 1 or QUESTION.encode() in kept[0]:
             raise DemonstrationFailed("The demonstration failed: the server does not hold exactly one sealed frame.")
         tell(f"bob is offline. alice sent {QUESTION!r}: stored.")
-        tell(
-            f"  The server holds {len(kept)} frame of {len(kept[0]):,} bytes in a mailbox without a name: {_shown(kept[0])}"
-        )
+        tell(f"  The server holds one frame of {len(kept[0]):,} bytes in a mailbox without a name: {_shown(kept[0])}")
         async with bob.client.online():
             await within(bob.gets(QUESTION), "the arrival of alice's message")
             await within(alice.reaches(question.id, MessageState.DELIVERED), "the receipt for alice's message")
-            await within(_until_empty(database, before), "the deletion of what bob has")
-            tell(f"bob came online and read it: delivered. The server has deleted the frame.")
+            await within(storage.emptied(), "the deletion of what bob has")
+            tell("bob came online and read it: delivered. The server has deleted the frame.")
             answer = await bob.client.send(to_alice, ANSWER)
             await within(alice.gets(ANSWER), "the arrival of bob's message")
             await within(bob.reaches(answer.id, MessageState.DELIVERED), "the receipt for bob's message")
             tell(f"bob answered {ANSWER!r}: delivered. alice was online, so it was never written to a disk.")
-
-
-async def _until_empty(database: asyncpg.Connection, sequence: int) -> None:
-    while await frames_after(database, sequence):  # noqa: ASYNC110 - PostgreSQL does not tell
-        await asyncio.sleep(WATCH_SECONDS)
 
 
 def _shown(body: bytes) -> str:
@@ -141,10 +149,11 @@ async def _demonstrate(url: str, dsn: str) -> None:
     tell = Telling()
     database = await asyncpg.connect(dsn)
     try:
+        storage = Storage(database, await database.fetchval("SELECT last_value FROM frame_sequence"))
         with tempfile.TemporaryDirectory(prefix="handshaker-") as folder:
             async with person("alice", Path(folder), url) as alice, person("bob", Path(folder), url) as bob:
-                await meet(alice, bob, tell)
-                await converse(alice, bob, database, tell)
+                await meet(alice, bob, storage, tell)
+                await converse(alice, bob, storage, tell)
     except HandshakerError as error:
         raise DemonstrationFailed(f"The demonstration failed: {error}") from error
     finally:

@@ -57,11 +57,7 @@ def _tell(name: str, seconds: float) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """The whole command; returns the exit status.
-
-    Raises:
-        LocalError: with a sentence for the person at the keyboard. Everything has been stopped by then.
-    """
+    """The whole command; returns the exit status. What goes wrong is told in one sentence on standard error."""
     chosen = options(arguments)
     system = System(chosen.state, gateway_port=chosen.port)
     for number in STOP_SIGNALS:
@@ -78,14 +74,18 @@ def run(arguments: list[str]) -> int:
         serving = True
         print(_how_to_use(system.gateway_urls[0]), flush=True)
         system.watch()
+    except LocalError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
     except ToldToStop:
         print("\nStopping …", flush=True)
         return 0 if serving else INTERRUPTED
     finally:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        if system.was_started:
-            system.stop()
+        was_started = system.was_started
+        system.stop()
+        if was_started:
             print("Everything has stopped.", flush=True)
 
 

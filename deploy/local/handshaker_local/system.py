@@ -88,9 +88,10 @@ class System:
         Raises:
             LocalError: one of its kinds, each with one sentence for the person at the keyboard.
         """
-        self._guardian = Guardian(hold=[self.folder.open()])
+        lock = self.folder.open()
         if self._gateway_port:
             check_port(HOST, self._gateway_port)
+        self._guardian = Guardian(hold=[lock])
         with explained(self.folder.path):
             certificates = Certificates(self.folder.certificates)
             certificates.ensure([kind.name for kind in KINDS], dt.datetime.now(dt.UTC))
