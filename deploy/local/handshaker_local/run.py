@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 
 from handshaker_local.demonstration import demonstrate
+from handshaker_local.errors import LocalError
 from handshaker_local.state import default_folder
 from handshaker_local.system import System
 
