@@ -110,9 +110,9 @@ class PeerLinks:
         self._touch()
 
     def _results(self, process: Process, response: relay_pb2.LinkResponse) -> None:
-        answered = self._relay.sending.forward_answered
+        answered, now = self._relay.sending.forward_answered, self._now()
         for result in response.results:
-            answered(process, result.reference, result.outcome)
+            answered(now, process, result.reference, result.outcome)
         self._touch()
 
     async def run(self) -> None:

@@ -132,7 +132,7 @@ class LinkRequest(_message.Message):
         FRAME_ID_FIELD_NUMBER: _builtins.int
         FRAME_FIELD_NUMBER: _builtins.int
         reference: _builtins.int
-        """Names this frame on this stream; 0 where nobody waits for a result."""
+        """Names this frame on this stream."""
         recv_id: _builtins.bytes
         frame_id: _builtins.bytes
         frame: _builtins.bytes
@@ -195,13 +195,17 @@ class LinkResponse(_message.Message):
             OUTCOME_UNSPECIFIED: LinkResponse.ForwardResult._Outcome.ValueType  # 0
             OUTCOME_ACKNOWLEDGED: LinkResponse.ForwardResult._Outcome.ValueType  # 1
             OUTCOME_NOT_HERE: LinkResponse.ForwardResult._Outcome.ValueType  # 2
-            """No subscription here, or its window is full."""
+            """No subscription here, or no longer."""
+            OUTCOME_FULL: LinkResponse.ForwardResult._Outcome.ValueType  # 3
+            """Subscribed here, but too much is unacknowledged."""
 
         class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
         OUTCOME_UNSPECIFIED: LinkResponse.ForwardResult.Outcome.ValueType  # 0
         OUTCOME_ACKNOWLEDGED: LinkResponse.ForwardResult.Outcome.ValueType  # 1
         OUTCOME_NOT_HERE: LinkResponse.ForwardResult.Outcome.ValueType  # 2
-        """No subscription here, or its window is full."""
+        """No subscription here, or no longer."""
+        OUTCOME_FULL: LinkResponse.ForwardResult.Outcome.ValueType  # 3
+        """Subscribed here, but too much is unacknowledged."""
 
         REFERENCE_FIELD_NUMBER: _builtins.int
         OUTCOME_FIELD_NUMBER: _builtins.int

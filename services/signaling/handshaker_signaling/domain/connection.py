@@ -22,6 +22,7 @@ EVENT_BYTES = 28
 ForwardOutcome: TypeAlias = relay_pb2.LinkResponse.ForwardResult.Outcome.ValueType
 ACKNOWLEDGED: ForwardOutcome = relay_pb2.LinkResponse.ForwardResult.OUTCOME_ACKNOWLEDGED
 NOT_HERE: ForwardOutcome = relay_pb2.LinkResponse.ForwardResult.OUTCOME_NOT_HERE
+FULL: ForwardOutcome = relay_pb2.LinkResponse.ForwardResult.OUTCOME_FULL
 
 
 class InboundLink:
@@ -35,8 +36,8 @@ class InboundLink:
         self.closed = False
 
     def answer(self, reference: int, outcome: ForwardOutcome) -> None:
-        """Tells what became of a forward; reference 0 is never answered."""
-        if reference == 0 or self.closed:
+        """Tells what became of a forward."""
+        if self.closed:
             return
         if not self.results:
             self._effects.links.append(self)

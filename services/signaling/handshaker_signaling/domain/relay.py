@@ -11,7 +11,7 @@ from handshaker_proto.signaling.v1 import socket_pb2
 
 from handshaker_signaling.domain import limits as sizes
 from handshaker_signaling.domain.capabilities import Capabilities, Mailbox, Submission, opens
-from handshaker_signaling.domain.connection import ACKNOWLEDGED, NOT_HERE, Attachment, Delivery, InboundLink, Socket
+from handshaker_signaling.domain.connection import ACKNOWLEDGED, FULL, NOT_HERE, Attachment, Delivery, InboundLink, Socket
 from handshaker_signaling.domain.effects import Effects, Process
 from handshaker_signaling.domain.limits import Limits
 from handshaker_signaling.domain.sending import EPHEMERAL, Sending
@@ -239,10 +239,12 @@ class Relay:
         """Another process believes that the recipient is here."""
         subscription = self.subscriptions.by_mailbox.get(mailbox)
         size = len(frame)
-        if subscription is None or self.draining or not subscription.socket.room_for(size):
+        if subscription is None or self.draining:
             link.answer(reference, NOT_HERE)
-            return
-        subscription.socket.deliver(Delivery(mailbox, frame_id, size, link=link, reference=reference), frame)
+        elif not subscription.socket.room_for(size):
+            link.answer(reference, FULL)
+        else:
+            subscription.socket.deliver(Delivery(mailbox, frame_id, size, link=link, reference=reference), frame)
 
     # --- time ---
 

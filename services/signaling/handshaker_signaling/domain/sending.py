@@ -13,7 +13,7 @@ from handshaker_proto.blobstore.v1 import frames_pb2
 from handshaker_proto.signaling.v1 import socket_pb2
 
 from handshaker_signaling.domain.capabilities import Mailbox, Submission
-from handshaker_signaling.domain.connection import ACKNOWLEDGED, Delivery, ForwardOutcome, Socket
+from handshaker_signaling.domain.connection import ACKNOWLEDGED, NOT_HERE, Delivery, ForwardOutcome, Socket
 from handshaker_signaling.domain.effects import Effects, Forward, Process, Removal, Stored
 from handshaker_signaling.domain.limits import Limits
 from handshaker_signaling.domain.routes import Routes
@@ -21,6 +21,7 @@ from handshaker_signaling.domain.subscriptions import Subscriptions
 
 LIVE_ONLY = socket_pb2.DELIVERY_POLICY_LIVE_ONLY
 EPHEMERAL = socket_pb2.DELIVERY_POLICY_EPHEMERAL
+UNSTORED = frozenset({LIVE_ONLY, EPHEMERAL})
 Result = socket_pb2.SendResult
 ResultValue: TypeAlias = socket_pb2.SendResult.Outcome.ValueType
 PutOutcome: TypeAlias = frames_pb2.PutFramesResponse.Outcome.ValueType
@@ -56,6 +57,7 @@ class Pending:
         "silent",
         "sockets",
         "stage",
+        "tried",
         "ttl_hours",
         "wake_id",
     )
@@ -70,6 +72,7 @@ class Pending:
         self.stage = Stage.ROUTING
         self.acknowledged = False  # while it was on its way to the store
         self.silent = False  # the recipient had it and did not acknowledge in time
+        self.tried: Process | None = None  # was thought to hold the recipient, and did not
         self.sockets: list[Socket] = []
 
 
@@ -139,9 +142,13 @@ class Sending:
         return True
 
     def _send_elsewhere(self, now: float, pending: Pending) -> None:
+        """Forwards to the holder of the lease, once that is known.
+
+        That nobody holds it is believed from memory only for frames that may be stored: others would be lost by it.
+        """
         recv_id = pending.recv_id
         route = self._routes.find(now, recv_id)
-        if route is not None:
+        if route is not None and (route[0] is not None or pending.policy not in UNSTORED):
             self._forward(route[0], pending)
         elif not self._subscriptions.leases_trusted:
             self._away(pending)
@@ -152,14 +159,12 @@ class Sending:
             self._effects.look_up.append(recv_id)
 
     def _forward(self, holder: Process | None, pending: Pending) -> None:
-        if holder is None or holder == self._me:
+        if holder is None or holder in {self._me, pending.tried}:
             self._away(pending)
             return
         pending.stage = Stage.LIVE
-        reference = 0
-        if pending.policy != EPHEMERAL:
-            reference = self._reference = self._reference + 1
-            self._forwards.setdefault(holder, {})[reference] = pending
+        reference = self._reference = self._reference + 1
+        self._forwards.setdefault(holder, {})[reference] = pending
         self._effects.forward.append(Forward(holder, reference, pending.recv_id, pending.frame_id, pending.frame))
 
     def _away(self, pending: Pending) -> None:
@@ -251,16 +256,22 @@ class Sending:
             if pending.stage is Stage.ROUTING and not self._deliver_here(pending):
                 self._away(pending)
 
-    def forward_answered(self, holder: Process, reference: int, outcome: ForwardOutcome) -> None:
-        """Another process tells what became of a frame."""
+    def forward_answered(self, now: float, holder: Process, reference: int, outcome: ForwardOutcome) -> None:
+        """Another process tells what became of a frame. One that has not got the recipient is not asked again."""
         pending = self._forwards.get(holder, {}).pop(reference, None)
         if pending is None:
             return
         if outcome == ACKNOWLEDGED:
             self.acknowledged(pending)
-        else:
+            return
+        if outcome == NOT_HERE:
             self._routes.forget(pending.recv_id)
-            self.undelivered(pending)
+            if pending.stage is Stage.LIVE and pending.tried is None:
+                pending.tried = holder
+                pending.stage = Stage.ROUTING
+                self._send_elsewhere(now, pending)
+                return
+        self.undelivered(pending)
 
     def awaits(self, holder: Process) -> bool:
         """Whether the process still has frames in our care."""
