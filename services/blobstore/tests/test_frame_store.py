@@ -73,6 +73,14 @@ async def test_a_batch_may_mix_known_and_unknown_mailboxes(stores: Stores) -> No
     assert len(await held(stores, mailbox.recv_id)) == 1
 
 
+async def test_a_page_says_that_there_is_no_mailbox(stores: Stores) -> None:
+    empty, filled = await stores.create(), await stores.create()
+    await store(stores, put(filled.recv_id))
+    reads = [Read(recv_id, 0, 32) for recv_id in (STRANGER, empty.recv_id, filled.recv_id)]
+    pages = await stores.frames.read(reads, this_hour(stores.clock.now()))
+    assert [(page.unknown, len(page.frames)) for page in pages] == [(True, 0), (False, 0), (False, 1)]
+
+
 async def test_a_repeated_frame_is_stored_once_and_says_so(stores: Stores) -> None:
     mailbox = await stores.create()
     one = put(mailbox.recv_id)

@@ -61,10 +61,11 @@ class StoredFrame(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The next frames of a mailbox, in order; `more` says whether others follow."""
+    """The next frames of a mailbox, in order; `more` says whether others follow, `unknown` that there is no mailbox."""
 
     frames: list[StoredFrame]
     more: bool
+    unknown: bool = False
 
 
 class Removal(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 from handshaker_common import metrics
 from handshaker_common.clock import Clock
 from handshaker_common.ids import RecvId, SendId
+from handshaker_common.uses import Uses
 from handshaker_proto.blobstore.v1 import frames_pb2 as pb
 from handshaker_proto.blobstore.v1 import frames_pb2_grpc
 
@@ -28,7 +29,7 @@ from handshaker_blobstore.domain.frames import (
     page_limits,
     this_hour,
 )
-from handshaker_blobstore.domain.mailboxes import Resolved, Uses
+from handshaker_blobstore.domain.mailboxes import Resolved
 from handshaker_blobstore.rpc.merging import Merger
 from handshaker_blobstore.rpc.streams import Streams
 from handshaker_blobstore.store.frames import FrameStore
@@ -53,7 +54,7 @@ class FramesServicer(frames_pb2_grpc.FramesServiceServicer):
     """The internal methods. `run` must be running; `drain` ends the streams."""
 
     def __init__(
-        self, frames: FrameStore, mailboxes: MailboxStore, uses: Uses, clock: Clock, *, no_retention: bool
+        self, frames: FrameStore, mailboxes: MailboxStore, uses: Uses[RecvId], clock: Clock, *, no_retention: bool
     ) -> None:
         self._frames = frames
         self._mailboxes = mailboxes
@@ -176,7 +177,7 @@ def _page(page: Page) -> pb.ReadFramesResponse.Page:
         pb.ReadFramesResponse.StoredFrame(sequence=sequence, frame_id=frame_id, frame=frame, partition_day=day)
         for sequence, frame_id, frame, day in page.frames
     ]
-    return pb.ReadFramesResponse.Page(frames=frames, more=page.more)
+    return pb.ReadFramesResponse.Page(frames=frames, more=page.more, unknown=page.unknown)
 
 
 def _mailbox(found: Resolved | None) -> pb.ResolveMailboxesResponse.Mailbox:

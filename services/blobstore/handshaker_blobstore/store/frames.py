@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import asyncpg
 from handshaker_common.ids import RecvId
+from handshaker_common.postgres import answering
 
 from handshaker_blobstore.domain.frames import (
     Day,
@@ -21,7 +22,7 @@ from handshaker_blobstore.domain.frames import (
     this_hour,
 )
 from handshaker_blobstore.domain.quota import COUNT, Headroom
-from handshaker_blobstore.store.database import answering, lock_key
+from handshaker_blobstore.store.database import lock_key
 
 PUT = "SELECT put_frames($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 STORED_BEFORE = """
@@ -29,14 +30,16 @@ STORED_BEFORE = """
     FROM unnest($1::bytea[], $2::bytea[]) AS asked (recv_id, frame_id)
     JOIN frames ON frames.recv_id = asked.recv_id AND frames.frame_id = asked.frame_id
 """
+# One row at least for each mailbox, so that it says whether there is one.
 READ = """
-    SELECT asked.position, found.sequence, found.frame_id, found.body, found.partition_day
+    SELECT asked.position, mailboxes.recv_id IS NULL, found.sequence, found.frame_id, found.body, found.partition_day
     FROM unnest($1::bytea[], $2::bigint[], $3::integer[]) WITH ORDINALITY AS asked (recv_id, after, most, position)
-    CROSS JOIN LATERAL (
+    LEFT JOIN mailboxes ON mailboxes.recv_id = asked.recv_id
+    LEFT JOIN LATERAL (
         SELECT sequence, frame_id, body, partition_day FROM frames
         WHERE frames.recv_id = asked.recv_id AND frames.sequence > asked.after AND frames.expires_hour > $4
         ORDER BY frames.sequence LIMIT asked.most
-    ) AS found
+    ) AS found ON true
 """
 # Knowing the day, PostgreSQL looks into that day's partition alone.
 REMOVE_FROM_DAY = """
@@ -50,7 +53,7 @@ REMOVE = """
 
 
 class FrameStore:
-    """Stores, reads and removes frames. Every method raises StoreUnavailable when PostgreSQL does not answer."""
+    """Stores, reads and removes frames. Every method raises DatabaseUnavailable when PostgreSQL does not answer."""
 
     def __init__(self, pool: asyncpg.Pool, *, quota: int) -> None:
         self._pool = pool
@@ -129,9 +132,16 @@ class FrameStore:
                 hour,
             )
         found: list[list[StoredFrame]] = [[] for _ in reads]
-        for position, sequence, frame_id, body, day in rows:
-            found[position - 1].append(StoredFrame(sequence, FrameId(frame_id), body, Day(day)))
-        return [Page(frames[: read.limit], len(frames) > read.limit) for read, frames in zip(reads, found, strict=True)]
+        unknown = [False] * len(reads)
+        for position, is_unknown, sequence, frame_id, body, day in rows:
+            if sequence is None:
+                unknown[position - 1] = is_unknown
+            else:
+                found[position - 1].append(StoredFrame(sequence, FrameId(frame_id), body, Day(day)))
+        return [
+            Page(frames[: read.limit], len(frames) > read.limit, missing)
+            for read, frames, missing in zip(reads, found, unknown, strict=True)
+        ]
 
     async def remove(self, removals: Sequence[Removal]) -> int:
         """Deletes the frames that are there; how many were."""
