@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from handshaker_local.imports import undeclared
 from handshaker_local.locks import ROOT, drifted
 
 BIN = Path(sys.executable).parent
@@ -114,6 +115,11 @@ def locks() -> Result:
     return Result(findings="\n".join(drifted()))
 
 
+def dependencies() -> Result:
+    """No package imports what only happens to be installed."""
+    return Result(findings="\n".join(undeclared()))
+
+
 def changelog() -> Result:
     """Fragments in changelog.d/ can be made into a changelog."""
     with (ROOT / "pyproject.toml").open("rb") as file:
@@ -130,6 +136,7 @@ CHECKS: dict[str, Check] = {
     "proto-compatible": wire_compatibility,
     "proto-generated": lambda: _run(sys.executable, ROOT / "proto/generate.py", "--check"),
     "settings-page": lambda: _run(sys.executable, "-m", "handshaker_local.settings_page", "--check"),
+    "dependencies": dependencies,
     "locks": locks,
     "text": forbidden_text,
     "length": file_lengths,
