@@ -131,7 +131,7 @@ CHECKS: dict[str, Check] = {
     "lint": lambda: _run(BIN / "ruff", "check", "--output-format=concise", "."),
     "format": lambda: _run(BIN / "ruff", "format", "--check", "."),
     "types": types,
-    "contracts": lambda: _run(BIN / "lint-imports", "--no-cache"),
+    "contracts": lambda: _run(BIN / "lint-imports", "--no-cache", env={"PYTHONPATH": "tests"}),
     "proto-lint": lambda: _run(BIN / "buf", "lint", "proto"),
     "proto-compatible": wire_compatibility,
     "proto-generated": lambda: _run(sys.executable, ROOT / "proto/generate.py", "--check"),

@@ -177,7 +177,7 @@ class Service:
         log.get_logger().info("stopped")
 
     async def _watch_readiness(self) -> None:
-        while not await self._check_ready():
+        while not await self._check_ready():  # noqa: ASYNC110 - what it waits for does not tell
             await asyncio.sleep(FIRST_READINESS_SECONDS)
         while True:
             await asyncio.sleep(READINESS_SECONDS)
@@ -190,7 +190,9 @@ class Service:
         file = self.settings.ready_file
         if ready and file is not None and not file.exists():
             scratch = file.with_name(f"{file.name}.{os.getpid()}")
-            scratch.write_text(json.dumps({"grpc": self.grpc_port, "metrics": self.metrics_port} | self.more_ports), "utf-8")
+            scratch.write_text(
+                json.dumps({"grpc": self.grpc_port, "metrics": self.metrics_port} | self.more_ports), "utf-8"
+            )
             scratch.rename(file)
             log.get_logger().info("ready")
         return ready
