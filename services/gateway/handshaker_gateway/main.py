@@ -40,6 +40,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings, service: Service, keys: KeySetSource) -> None:
         require_fast_parser()
         self._settings = settings
+        self.keys = keys
         self._redis = open_redis(settings.redis_url.get_secret_value())
         limits = settings.limits_in_force
         self.bridge = SocketBridge(service.channels, service.clock, socket_limits(limits))

@@ -12,13 +12,17 @@ from handshaker_gateway.limiters import Limits, limits_with
 
 # Without these nobody could log in, be found or be written to.
 NEEDED_TARGETS = ("auth", "keys", "signaling", "blobstore")
-OVERRIDE = re.compile(r"([a-z_]+)=([0-9]{1,9})/([0-9]{1,6}(?:\.[0-9]{1,3})?)")
+OVERRIDE = re.compile(r"([a-z_]+)=([0-9]{1,12})/([0-9]{1,6}(?:\.[0-9]{1,3})?)")
 HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
 
 
 class GatewaySettings(ServiceSettings, RedisSettings):
     """The settings of the gateway beside those of every service."""
 
+    auth_target: str = Field(min_length=1, description="Address of auth: host:port, several with commas, or dns:///….")
+    keys_target: str = Field(min_length=1, description="Address of keys.")
+    signaling_target: str = Field(min_length=1, description="Address of signaling.")
+    blobstore_target: str = Field(min_length=1, description="Address of blobstore.")
     listen: str = Field("127.0.0.1:8080", pattern=r"^.+:\d+$", description="Where HTTP is served; port 0 picks one.")
     public_certificate_file: Path | None = Field(None, description="Certificate chain for clients, PEM.")
     public_key_file: Path | None = Field(None, description="Its private key, PEM.")
@@ -33,13 +37,6 @@ class GatewaySettings(ServiceSettings, RedisSettings):
     unready_seconds: float = Field(
         0, ge=0, le=120, description="How long to go on serving after SIGTERM while /readyz already says no."
     )
-
-    @model_validator(mode="after")
-    def _targets_are_set(self) -> Self:
-        for peer in NEEDED_TARGETS:
-            if not getattr(self, f"{peer}_target"):
-                raise ValueError(f"{PREFIX}{peer.upper()}_TARGET is not set: the gateway needs the address of {peer}")
-        return self
 
     @model_validator(mode="after")
     def _tls_is_decided(self) -> Self:

@@ -34,8 +34,11 @@ REST_SECONDS = 1.0
 TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + ARGV[1]
-local wait = full_at - now - ARGV[1] * ARGV[2]
+local empty_at = now + ARGV[1] * ARGV[2]
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+-- A bucket that was drawn from under a slower limiter is at worst empty under this one.
+full_at = math.min(full_at, empty_at) + ARGV[1]
+local wait = full_at - empty_at
 if wait > 0 then
   return wait
 end

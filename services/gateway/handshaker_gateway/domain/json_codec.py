@@ -69,7 +69,7 @@ def read(value: Mapping[str, Any], message: Message, path: str = "") -> None:
         Malformed: a field is unknown, or its value is not of its type.
     """
     fields = descriptor_of(message).fields_by_name
-    if not value.keys() <= fields.keys():
+    if any(name not in fields for name in value):
         known = f"known are: {', '.join(fields)}" if fields else "it has none"
         raise Malformed(f"{path or 'The body'} has an unknown field; {known}.")
     arms = [fields[name].containing_oneof for name in value if fields[name].containing_oneof]

@@ -12,7 +12,7 @@ from handshaker_gateway.domain.problems import BODY_TOO_SLOW, NOT_HTTP, TOO_LARG
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-async def read_body(request: web.BaseRequest, piece_seconds: float = PIECE_SECONDS) -> bytes:
+async def read_body(request: web.BaseRequest) -> bytes:
     """The body of a request.
 
     Raises:
@@ -29,7 +29,7 @@ async def read_body(request: web.BaseRequest, piece_seconds: float = PIECE_SECON
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while not request.content.at_eof():
-                body += await asyncio.wait_for(request.content.readany(), piece_seconds)
+                body += await asyncio.wait_for(request.content.readany(), PIECE_SECONDS)
                 if len(body) > LARGEST_BODY:
                     raise Refusal(TOO_LARGE)
     except TimeoutError:

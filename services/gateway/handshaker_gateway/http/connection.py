@@ -56,7 +56,7 @@ def require_fast_parser() -> None:
 class Connection(web.RequestHandler):
     """aiohttp's protocol for one connection, stricter."""
 
-    __slots__ = ("_header_bytes", "_header_seconds", "_header_timer")
+    __slots__ = ("_header_bytes", "_header_seconds", "_header_timer", "_served")
 
     def __init__(self, manager: "ConnectionServer", loop: asyncio.AbstractEventLoop, header_seconds: float) -> None:
         super().__init__(
@@ -71,13 +71,14 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._header_seconds = header_seconds
+        self._served = 0
         self._header_bytes = 0
         self._header_timer: asyncio.TimerHandle | None = None
 
-    @property
     def used_up(self) -> bool:
-        """Whether the connection has carried as many requests as one may."""
-        return self._request_count >= MOST_REQUESTS
+        """Counts a request that is being answered; whether it is the last that the connection may carry."""
+        self._served += 1
+        return self._served >= MOST_REQUESTS
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; between requests, counts and times what does not yet make a whole header."""

@@ -67,7 +67,8 @@ class RequestHandler:
                 self.in_flight -= 1
             metrics.GATEWAY_SECONDS.labels(template).observe(time.monotonic() - started)
         protocol = request.protocol
-        if self.draining or (isinstance(protocol, Connection) and protocol.used_up):
+        used_up = isinstance(protocol, Connection) and protocol.used_up()
+        if self.draining or used_up:
             response.force_close()
         if self._parts.tls and not response.prepared:
             response.headers[STRICT_TRANSPORT[0]] = STRICT_TRANSPORT[1]
