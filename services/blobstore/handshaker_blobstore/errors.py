@@ -1,19 +1,14 @@
 """Errors of blobstore.
 
     BlobstoreError
-    ├── StoreUnavailable   PostgreSQL did not answer; nothing is known to have changed
-    └── Malformed          a batch that no correct caller sends
+    └── Malformed     a batch that no correct caller sends
 
-Outcomes (stored, full, refused) are values, never one of these.
+A database that does not answer is the chassis's DatabaseUnavailable. Outcomes (stored, full, refused) are values.
 """
 
 
 class BlobstoreError(Exception):
     """Root of blobstore's errors."""
-
-
-class StoreUnavailable(BlobstoreError):
-    """The database did not carry a statement out in time. The same request may be made again."""
 
 
 class Malformed(BlobstoreError):

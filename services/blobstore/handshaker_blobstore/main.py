@@ -8,14 +8,15 @@ import grpc
 from handshaker_common import metrics
 from handshaker_common.clock import Clock, SystemClock
 from handshaker_common.command import run_service
+from handshaker_common.errors import DatabaseUnavailable
+from handshaker_common.ids import RecvId
 from handshaker_common.log import configure, get_logger, where
 from handshaker_common.postgres import service_database
 from handshaker_common.server import Service
+from handshaker_common.uses import Uses
 from handshaker_proto.blobstore.v1 import frames_pb2_grpc, mailboxes_pb2_grpc
 
 from handshaker_blobstore.domain.frames import Day, partition_days, today
-from handshaker_blobstore.domain.mailboxes import Uses
-from handshaker_blobstore.errors import StoreUnavailable
 from handshaker_blobstore.rpc.frames import FramesServicer
 from handshaker_blobstore.rpc.mailboxes import MailboxesServicer
 from handshaker_blobstore.settings import BlobstoreSettings
@@ -37,7 +38,7 @@ class Blobstore:
         self._clock = clock
         self._partitions = PartitionStore(pool)
         self._mailbox_store = MailboxStore(pool)
-        self._uses = Uses()
+        self._uses: Uses[RecvId] = Uses()
         self._uses_day = today(clock.now())
         self._mailboxes = MailboxesServicer(self._mailbox_store, clock)
         self.frames = FramesServicer(
@@ -57,7 +58,7 @@ class Blobstore:
         """Whether the database answers and has a partition for every frame that may come now."""
         try:
             days = await self._partitions.days()
-        except StoreUnavailable:
+        except DatabaseUnavailable:
             return False
         return days.issuperset(partition_days(self._clock.now())[:-1])
 
@@ -65,7 +66,7 @@ class Blobstore:
         """Makes and drops partitions, writes down which mailboxes were used, deletes those that were not.
 
         Raises:
-            StoreUnavailable: part of it may be done; the rest is done the next time.
+            DatabaseUnavailable: part of it may be done; the rest is done the next time.
         """
         needed = partition_days(self._clock.now())
         dropped = await self._partitions.arrange(needed)
@@ -90,7 +91,7 @@ class Blobstore:
             pause = self._settings.maintenance_seconds
             try:
                 await self.maintain()
-            except StoreUnavailable as error:
+            except DatabaseUnavailable as error:
                 get_logger().warning("maintenance must wait for the database", **where(error))
                 pause = min(pause, RETRY_SECONDS)
             await asyncio.sleep(pause)
@@ -100,7 +101,7 @@ class Blobstore:
         await self.frames.drain()
         try:
             await self.write_uses()
-        except StoreUnavailable as error:
+        except DatabaseUnavailable as error:
             get_logger().warning("could not write down which mailboxes were used", **where(error))
 
 

@@ -18,7 +18,6 @@ from handshaker_blobstore.domain.frames import (
 from handshaker_blobstore.domain.mailboxes import (
     CREATE_LABEL,
     DELETE_LABEL,
-    Uses,
     mailbox_to_create,
     mailbox_to_delete,
 )
@@ -151,15 +150,3 @@ def test_headroom_forgets_rather_than_grow() -> None:
         headroom.learn(RecvId(bytes([number])), 5)
     assert headroom.claim(RecvId(bytes([0])), 1) == COUNT
     assert headroom.claim(RecvId(bytes([2])), 1) == 1
-
-
-def test_uses_are_taken_once_and_sorted() -> None:
-    uses = Uses(most=2)
-    second, first = RecvId(b"b" * 16), RecvId(b"a" * 16)
-    uses.add(second)
-    assert not uses.full
-    uses.add(first)
-    uses.add(second)
-    assert uses.full
-    assert uses.take() == [first, second]
-    assert uses.take() == []

@@ -7,6 +7,7 @@
         ├── ResourceExhausted
         ├── Aborted
         └── Unavailable
+            └── DatabaseUnavailable
 
 Outcomes of the domain (refused, taken, used up) are arms of the response, never one of these. The sentence is shown
 to callers: it names no identifier, address or secret.
@@ -61,3 +62,10 @@ class Unavailable(Rejected):
     """The service cannot answer now."""
 
     code = grpc.StatusCode.UNAVAILABLE
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL did not carry a statement out in time. The same request may be made again."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.UNAVAILABLE, "The server's store does not answer; try again.", retry_after=1)

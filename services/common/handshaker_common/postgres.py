@@ -9,13 +9,17 @@ from importlib import resources
 import asyncpg
 
 from handshaker_common.config import DatabaseSettings
-from handshaker_common.errors import ServiceError
+from handshaker_common.errors import DatabaseUnavailable, ServiceError
 from handshaker_common.log import get_logger, where
 
 # One number for all services is enough: each has a database of its own.
 MIGRATION_LOCK = 0x48414E44
 NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 STATEMENT_TIMEOUT_MS = 10_000
+ANSWER_SECONDS = 5.0
+# All that asyncpg raises. InternalClientError, which is none of the others, is what a connection that breaks at the
+# wrong moment ends with.
+DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # A database that is starting too is waited for, as long as a supervisor waits for us.
 START_SECONDS = 20
 CLOSE_SECONDS = 5
@@ -51,6 +55,16 @@ async def open_pool(dsn: str, *, max_size: int = 10, settings: Mapping[str, str]
             **(settings or {}),
         },
     )
+
+
+@contextlib.asynccontextmanager
+async def answering() -> AsyncIterator[None]:
+    """Gives statements five seconds, and turns whatever PostgreSQL or the way to it raises into DatabaseUnavailable."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            yield
+    except DATABASE_ERRORS as error:
+        raise DatabaseUnavailable from error
 
 
 @contextlib.asynccontextmanager

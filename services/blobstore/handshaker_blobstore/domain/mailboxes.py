@@ -1,4 +1,4 @@
-"""Mailboxes: who may create and delete one, and how long an unused one is kept."""
+"""Mailboxes: who may create and delete one."""
 
 from dataclasses import dataclass
 
@@ -52,30 +52,3 @@ def mailbox_to_delete(recv_public_key: bytes, signature: bytes) -> RecvId | None
     if not verify_ed25519(recv_public_key, signature, DELETE_LABEL + recv_public_key):
         return None
     return recv_id(recv_public_key)
-
-
-class Uses:
-    """Remembers which mailboxes were used, until that is written down in one go.
-
-    A row that changed at every use would tell a thief of the database, by the order of its versions, which mailboxes
-    are used one after the other: that is, who answers whom. So uses wait here and are written together, by the day.
-    Losing them in a crash makes a mailbox look unused for an hour more, out of months.
-    """
-
-    def __init__(self, *, most: int = 100_000) -> None:
-        self._most = most
-        self._used: set[RecvId] = set()
-
-    def add(self, mailbox: RecvId) -> None:
-        """Notes a use."""
-        self._used.add(mailbox)
-
-    @property
-    def full(self) -> bool:
-        """Whether they should be written down now."""
-        return len(self._used) >= self._most
-
-    def take(self) -> list[RecvId]:
-        """What was used since the last time, in the order of the ids."""
-        used, self._used = self._used, set()
-        return sorted(used)

@@ -3,22 +3,14 @@
 from typing import Any
 
 from handshaker_common.clock import Clock
-from handshaker_common.errors import Unavailable
-from handshaker_common.reasons import Reason
 from handshaker_proto.blobstore.v1 import mailboxes_pb2 as pb
 from handshaker_proto.blobstore.v1 import mailboxes_pb2_grpc
 
 from handshaker_blobstore.domain.frames import today
 from handshaker_blobstore.domain.mailboxes import mailbox_to_create, mailbox_to_delete
-from handshaker_blobstore.errors import StoreUnavailable
 from handshaker_blobstore.store.mailboxes import MailboxStore
 
 Context = Any
-
-
-def unavailable() -> Unavailable:
-    """What a caller is told when PostgreSQL does not answer."""
-    return Unavailable(Reason.UNAVAILABLE, "The store does not answer; try again.", retry_after=1)
 
 
 class MailboxesServicer(mailboxes_pb2_grpc.MailboxesServiceServicer):
@@ -33,11 +25,7 @@ class MailboxesServicer(mailboxes_pb2_grpc.MailboxesServiceServicer):
         mailbox = mailbox_to_create(
             request.recv_public_key, request.send_secret_hash, request.wake_id, request.signature
         )
-        try:
-            created = mailbox is not None and await self._store.create(mailbox, today(self._clock.now()))
-        except StoreUnavailable:
-            raise unavailable() from None
-        if not created:
+        if mailbox is None or not await self._store.create(mailbox, today(self._clock.now())):
             return pb.CreateMailboxResponse(refused=pb.CreateMailboxResponse.Refused())
         return pb.CreateMailboxResponse(created=pb.CreateMailboxResponse.Created())
 
@@ -46,8 +34,5 @@ class MailboxesServicer(mailboxes_pb2_grpc.MailboxesServiceServicer):
         recv_id = mailbox_to_delete(request.recv_public_key, request.signature)
         if recv_id is None:
             return pb.DeleteMailboxResponse(refused=pb.DeleteMailboxResponse.Refused())
-        try:
-            await self._store.delete(recv_id)
-        except StoreUnavailable:
-            raise unavailable() from None
+        await self._store.delete(recv_id)
         return pb.DeleteMailboxResponse(deleted=pb.DeleteMailboxResponse.Deleted())

@@ -7,8 +7,7 @@ from typing import Generic, TypeVar
 
 from handshaker_common import metrics
 from handshaker_common.batching import Batcher, Overloaded
-
-from handshaker_blobstore.errors import StoreUnavailable
+from handshaker_common.errors import DatabaseUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,7 +20,7 @@ Batch = tuple[list[Item], asyncio.Future[list[Result] | None]]
 class Merger(Generic[Item, Result]):
     """Carries out batches of items together and hands each batch its own results.
 
-    `carry_out` takes the items of one statement and returns as many results, or raises StoreUnavailable. A statement
+    `carry_out` takes the items of one statement and returns as many results, or raises DatabaseUnavailable. A statement
     carries at most `most` by `weight` (but always a whole batch), so that neither memory nor the time that it holds
     locks grows with the load.
     """
@@ -63,7 +62,7 @@ class Merger(Generic[Item, Result]):
             started = time.monotonic()
             try:
                 results = await self._carry_out(items)
-            except StoreUnavailable:
+            except DatabaseUnavailable:
                 pass
             finally:  # whatever happens, nobody is left waiting
                 self._items.observe(len(items))

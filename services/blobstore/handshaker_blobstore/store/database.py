@@ -1,16 +1,5 @@
-"""How blobstore uses its connections, and one meaning for everything that can go wrong with them."""
+"""How blobstore uses its connections."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import asyncpg
-
-from handshaker_blobstore.errors import StoreUnavailable
-
-ANSWER_SECONDS = 5.0
-# InternalClientError is what a connection that breaks at the wrong moment raises.
-ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # The tables are queues: empty one moment, full the next, so statistics are always wrong. Every statement has one good
 # plan, nested loops over index scans, and these settings leave no other, nor the cost of choosing it again.
 QUEUE_PLANS = {
@@ -20,16 +9,6 @@ QUEUE_PLANS = {
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",
 }
-
-
-@asynccontextmanager
-async def answering() -> AsyncIterator[None]:
-    """Turns whatever PostgreSQL, the connection to it or its slowness raises into StoreUnavailable."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            yield
-    except (OSError, TimeoutError, *ASYNCPG_ERRORS) as error:
-        raise StoreUnavailable("The store did not answer.") from error
 
 
 def lock_key(recv_id: bytes) -> int:

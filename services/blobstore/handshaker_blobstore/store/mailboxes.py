@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import asyncpg
 from handshaker_common.ids import RecvId, SendId, WakeId
+from handshaker_common.postgres import answering
 
 from handshaker_blobstore.domain.frames import Day
 from handshaker_blobstore.domain.mailboxes import Mailbox, Resolved
-from handshaker_blobstore.store.database import answering, lock_key
+from handshaker_blobstore.store.database import lock_key
 
 # Rows of one transaction of the cleaning-up.
 MOST_DELETED_AT_ONCE = 1_000
@@ -42,7 +43,7 @@ DELETE_UNUSED = """
 
 
 class MailboxStore:
-    """Creates, resolves and deletes mailboxes. Every method raises StoreUnavailable when PostgreSQL does not answer."""
+    """Creates, resolves and deletes mailboxes. Every method raises DatabaseUnavailable when PostgreSQL does not answer."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool

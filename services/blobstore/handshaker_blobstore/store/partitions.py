@@ -1,9 +1,9 @@
 """The partitions of the stored frames: one for each day on which frames die, made ahead and dropped when it is over."""
 
 import asyncpg
+from handshaker_common.postgres import answering
 
 from handshaker_blobstore.domain.frames import Day
-from handshaker_blobstore.store.database import answering
 
 PREFIX = "frames_day_"
 # Two numbers, so that it cannot meet a mailbox's lock; held while partitions change, one process at a time.
@@ -24,7 +24,7 @@ EXISTING = """
 
 
 class PartitionStore:
-    """Makes and drops partitions. Every method raises StoreUnavailable when PostgreSQL does not answer."""
+    """Makes and drops partitions. Every method raises DatabaseUnavailable when PostgreSQL does not answer."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
