@@ -10,7 +10,10 @@ from handshaker_local.system import System
 from load.processes import Child, resident_bytes
 
 AIM_BYTES = 60 * 1024
-ENVIRONMENT = {"HANDSHAKER_POW_BITS_MAILBOX": "0"}
+ENVIRONMENT = {
+    "HANDSHAKER_POW_BITS_MAILBOX": "0",
+    "HANDSHAKER_LIMITS": "socket_open=100000/60,mailbox=100000/60,challenge=100000/60",
+}
 
 
 def run(options: argparse.Namespace) -> int:

@@ -18,8 +18,8 @@ LIVE_CPU_US, STORED_CPU_US, RATE, P99_MS, TIMES_CHEAPER = 110, 150, 5000, 50, 6
 PEERS: tuple[tuple[str, ...], ...] = (("mosquitto",), ("prosody",), ("prosody", "--archive"))
 # The limits stay on, wide enough for ten senders to be the load of thousands.
 ENVIRONMENT = {
-    "HANDSHAKER_LIMIT_SOCKET_BYTES_BURST": "1000000000",
-    "HANDSHAKER_LIMIT_SOCKET_BYTES_PERIOD": "1",
+    "HANDSHAKER_LIMITS": "socket_bytes=1000000000/1,socket_messages=1000000/1,"
+    "socket_open=100000/60,mailbox=100000/60,challenge=100000/60",
 }
 
 

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     HEADER_TOO_LARGE = "header_too_large"
     TOO_SLOW = "too_slow"
     UNKNOWN_HOST = "unknown_host"
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed"
     # Who is calling
     UNAUTHENTICATED = "unauthenticated"
     TOKEN_ON_ANONYMOUS_PLANE = "token_on_anonymous_plane"

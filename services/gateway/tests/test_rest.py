@@ -273,3 +273,5 @@ async def test_a_socket_that_is_no_socket(stack, person):
     assert (answer.status, answer.reason) == (400, "malformed")
     assert (await stack.send("GET", "/a/v1/ws", token=person.token)).reason == "token_on_anonymous_plane"
     assert (await stack.send("POST", "/a/v1/ws", {})).status == 405
+    answer = await stack.send("GET", "/a/v1/ws", headers={"Origin": stack.url})
+    assert (answer.status, answer.reason) == (403, "origin_not_allowed")

@@ -200,8 +200,9 @@ def _problem_response(status: int, reasons: list[Reason]) -> Json:
 
 
 def _socket() -> Json:
-    reasons = {reason: status for reason, status in EVERYWHERE.items() if reason is not Reason.NOT_ACCEPTABLE}
-    pairs = [(status, reason) for reason, status in (reasons | ON_ANONYMOUS_PLANE).items()]
+    reasons = EVERYWHERE | ON_ANONYMOUS_PLANE | {Reason.ORIGIN_NOT_ALLOWED: 403}
+    del reasons[Reason.NOT_ACCEPTABLE]
+    pairs = [(status, reason) for reason, status in reasons.items()]
     return {
         "operationId": "openSocket",
         "description": "WebSocket with the subprotocol handshaker.v1: binary messages of at most 64 KiB, each one "

@@ -24,6 +24,7 @@ TITLES: Mapping[Reason, str] = {
     Reason.NOT_FOUND: "There is nothing at this address",
     Reason.METHOD_NOT_ALLOWED: "This address takes another verb",
     Reason.UNKNOWN_HOST: "This server does not answer for that host",
+    Reason.ORIGIN_NOT_ALLOWED: "Web pages may not do this",
     Reason.UNAUTHENTICATED: "A valid access token is needed",
     Reason.TOKEN_ON_ANONYMOUS_PLANE: "An anonymous request must not carry a token",
     Reason.ADMISSION_REQUIRED: "This request has to be paid for",
@@ -100,6 +101,9 @@ HEADER_TOO_LARGE = Problem(
     431, Reason.HEADER_TOO_LARGE, f"A header may have {LARGEST_HEADER:,} bytes and {MOST_FIELDS} fields."
 )
 UNKNOWN_HOST = Problem(421, Reason.UNKNOWN_HOST, "The header field Host names another server.")
+ORIGIN_NOT_ALLOWED = Problem(
+    403, Reason.ORIGIN_NOT_ALLOWED, "WebSockets are not for web pages: the header field Origin must not be there."
+)
 NOT_HTTP = Problem(400, Reason.MALFORMED, "This is not a valid HTTP/1.1 request.")
 UNSUPPORTED = Problem(
     415, Reason.UNSUPPORTED_MEDIA_TYPE, "Send application/json (UTF-8) or application/x-protobuf, not compressed."

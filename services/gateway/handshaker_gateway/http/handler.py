@@ -95,8 +95,10 @@ class RequestHandler:
             response, reason = self._refused(problem)
         except ConnectionError:
             raise
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not become an answer with its text in it
+        except Exception as error:
             get_logger().error("a request failed", method=template, **where(error))
+            if request.writer.output_size > 0:  # a WebSocket that was open already
+                raise ConnectionAbortedError from error
             response, reason = self._refused(problems.INTERNAL)
         metrics.GATEWAY_REQUESTS.labels(template, f"{response.status // 100}xx", reason).inc()
         return response
@@ -145,6 +147,9 @@ class RequestHandler:
         if request.method != "GET":
             raise Refusal(problems.not_allowed(("GET",)))
         require_anonymous(request)
+        if "Origin" in request.headers:
+            # CORS does not cover WebSockets: without this, any page could open one from its visitors' browsers.
+            raise Refusal(problems.ORIGIN_NOT_ALLOWED)
         await self._parts.limiting.charge(Limiter.SOCKET_OPEN, self._parts.limiting.prefix(request))
         assert isinstance(request, web.Request)  # noqa: S101 - ConnectionServer makes no others
         return await self._parts.sockets(request)
