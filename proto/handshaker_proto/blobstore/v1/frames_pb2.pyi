@@ -3,6 +3,7 @@
 isort:skip_file
 Stored frames, for signaling alone. Every method is a long-lived stream of packed batches: each request of a
 stream is answered by one response with the same batch_id, whose results stand in the order of the requests.
+A batch has 1 to 512 items. One that has not, or whose ids have not 16 bytes, ends its stream with InvalidArgument.
 """
 
 from collections import abc as _abc
@@ -111,7 +112,7 @@ class PutFramesRequest(_message.Message):
         frame_id: _builtins.bytes
         frame: _builtins.bytes
         ttl_hours: _builtins.int
-        """Hours until the frame may be dropped, 1 to 336 (14 days)."""
+        """Hours until the frame may be dropped, 1 to 336 (14 days); others become the nearest of the two."""
         def __init__(
             self,
             *,
@@ -157,7 +158,7 @@ class PutFramesResponse(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         OUTCOME_UNSPECIFIED: PutFramesResponse._Outcome.ValueType  # 0
         OUTCOME_STORED: PutFramesResponse._Outcome.ValueType  # 1
-        """Committed, now or by an earlier try with the same frame id."""
+        """Committed, now or by an earlier try with the same frame id (tries on different days may be stored twice)."""
         OUTCOME_QUOTA: PutFramesResponse._Outcome.ValueType  # 2
         """The mailbox is full."""
         OUTCOME_REFUSED: PutFramesResponse._Outcome.ValueType  # 3
@@ -168,7 +169,7 @@ class PutFramesResponse(_message.Message):
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
     OUTCOME_UNSPECIFIED: PutFramesResponse.Outcome.ValueType  # 0
     OUTCOME_STORED: PutFramesResponse.Outcome.ValueType  # 1
-    """Committed, now or by an earlier try with the same frame id."""
+    """Committed, now or by an earlier try with the same frame id (tries on different days may be stored twice)."""
     OUTCOME_QUOTA: PutFramesResponse.Outcome.ValueType  # 2
     """The mailbox is full."""
     OUTCOME_REFUSED: PutFramesResponse.Outcome.ValueType  # 3
@@ -214,6 +215,7 @@ class ReadFramesRequest(_message.Message):
         after: _builtins.int
         """Frames with a larger sequence number only; 0 from the beginning."""
         limit: _builtins.int
+        """Most frames of the page; 0 for as many as fit: 32, fewer when the batch has more than 16 reads, never none."""
         def __init__(
             self,
             *,

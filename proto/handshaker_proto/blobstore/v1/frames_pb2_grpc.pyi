@@ -3,6 +3,7 @@
 isort:skip_file
 Stored frames, for signaling alone. Every method is a long-lived stream of packed batches: each request of a
 stream is answered by one response with the same batch_id, whose results stand in the order of the requests.
+A batch has 1 to 512 items. One that has not, or whose ids have not 16 bytes, ends its stream with InvalidArgument.
 """
 
 from collections import abc as _abc

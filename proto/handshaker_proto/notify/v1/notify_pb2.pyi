@@ -30,7 +30,9 @@ class WakeTarget(_message.Message):
 
         TOPIC_KEY_FIELD_NUMBER: _builtins.int
         topic_key: _builtins.bytes
-        """The topic of a day is "w/" || base64url(HMAC-SHA-256(topic_key, days since 1970-01-01 as 4 bytes, big-endian)[0:16])."""
+        """The topic of a day is "w/" || base64url(HMAC-SHA-256(topic_key, days since 1970-01-01 as 4 bytes, big-endian)[0:16]),
+        without "=" at the end; what arrives there is 16 zero bytes.
+        """
         def __init__(
             self,
             *,
@@ -82,7 +84,9 @@ class GetSealingKeyResponse(_message.Message):
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     TRANSPORTS_FIELD_NUMBER: _builtins.int
     public_key: _builtins.bytes
-    """HPKE X25519+ML-KEM-768 (cryptography's MLKEM768_X25519), HKDF-SHA-256, AES-256-GCM; info "handshaker/v1/wake-target"."""
+    """HPKE X25519+ML-KEM-768 (cryptography's MLKEM768_X25519), HKDF-SHA-256, AES-256-GCM; info "handshaker/v1/wake-target".
+    The ML-KEM-768 public key (1,184 bytes), then the X25519 one (32 bytes).
+    """
     @_builtins.property
     def transports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The transports that this server can use."""
@@ -111,7 +115,7 @@ class PutWakeTargetRequest(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     owner_public_key: _builtins.bytes
     sealed_target: _builtins.bytes
-    """A WakeTarget, padded to 512 bytes and sealed."""
+    """A WakeTarget, padded to 512 bytes with 0x80 and zeros, and sealed: 1,648 bytes."""
     revision: _builtins.int
     """Rises with every change; an older or equal one is refused."""
     signature: _builtins.bytes

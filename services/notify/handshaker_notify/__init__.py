@@ -1,0 +1,1 @@
+"""Handshaker's notify: wakes devices without saying why."""
