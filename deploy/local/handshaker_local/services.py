@@ -8,6 +8,8 @@ from handshaker_local.certificates import Certificates
 
 PREFIX = "HANDSHAKER_"
 HOST = "127.0.0.1"
+BROKER_USERNAME = "notify"
+BROKER_PASSWORD = "mqtt-password"
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Kind:
     calls: tuple[str, ...] = ()
     database: bool = False
     redis: bool = False
+    broker: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -34,7 +37,7 @@ KINDS = (
     ),
     Kind("keys", calls=("auth",), database=True, secrets={"USERNAME_PEPPER_FILE": "username-pepper"}),
     Kind("blobstore", database=True),
-    Kind("notify", database=True, secrets={"WAKE_TARGET_SEED_FILE": "wake-target-seed"}),
+    Kind("notify", database=True, broker=True, secrets={"WAKE_TARGET_SEED_FILE": "wake-target-seed"}),
     Kind("signaling", calls=("blobstore", "notify"), redis=True),
     Kind("gateway", calls=("auth", "keys", "signaling", "blobstore", "notify"), redis=True),
 )
@@ -63,6 +66,7 @@ class Surroundings:
     targets: Mapping[str, str]
     databases: Mapping[str, str]
     redis_url: str
+    mqtt_url: str = ""
 
 
 def environment(kind: Kind, ports: Ports, ready_file: Path, shared: Surroundings) -> dict[str, str]:
@@ -81,4 +85,7 @@ def environment(kind: Kind, ports: Ports, ready_file: Path, shared: Surroundings
         settings["DATABASE_URL"] = shared.databases[kind.name]
     if kind.redis:
         settings["REDIS_URL"] = shared.redis_url
+    if kind.broker and shared.mqtt_url:
+        settings |= {"MQTT_URL": shared.mqtt_url, "MQTT_USERNAME": BROKER_USERNAME}
+        settings["MQTT_PASSWORD_FILE"] = shared.secrets / BROKER_PASSWORD
     return {PREFIX + name: str(value) for name, value in settings.items()}

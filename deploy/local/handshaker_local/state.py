@@ -114,6 +114,13 @@ class StateFolder:
             if not (self.secrets / name).exists():
                 write_secret(self.secrets / name, secrets.token_bytes(SECRET_BYTES))
 
+    def password(self, name: str) -> str:
+        """A random password of that name, made where there is none yet."""
+        path = self.secrets / name
+        if not path.exists():
+            write_secret(path, secrets.token_hex(SECRET_BYTES).encode())
+        return path.read_text("utf-8")
+
 
 def _is_alive(owner: str) -> bool:
     try:

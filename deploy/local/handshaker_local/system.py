@@ -21,7 +21,7 @@ from handshaker_local.guardian import Guardian
 from handshaker_local.ports import free_ports
 from handshaker_local.server import POLL_SECONDS, READY_SECONDS, Server
 from handshaker_local.service import ServiceProcess
-from handshaker_local.services import HOST, KINDS, SECRETS, Ports, Surroundings, environment
+from handshaker_local.services import BROKER_PASSWORD, HOST, KINDS, SECRETS, Ports, Surroundings, environment
 from handshaker_local.state import StateFolder, check_port, explained
 
 WATCH_SECONDS = 0.1
@@ -96,7 +96,7 @@ class System:
             certificates = Certificates(self.folder.certificates)
             certificates.ensure([kind.name for kind in KINDS], dt.datetime.now(dt.UTC))
             self.folder.ensure_secrets(SECRETS)
-            postgres, redis = self._start_stores(progress)
+            postgres, redis, broker = self._start_stores(progress)
             ports = self._choose_ports()
             shared = Surroundings(
                 certificates=certificates,
@@ -104,14 +104,15 @@ class System:
                 targets={kind.name: ",".join(at.target for at in ports[kind.name]) for kind in KINDS},
                 databases={kind.name: postgres.dsn(kind.name) for kind in KINDS if kind.database},
                 redis_url=redis.url,
+                mqtt_url="" if broker is None else broker.url,
             )
             self._start_services(shared, ports, progress)
 
-    def _start_stores(self, progress: Progress) -> tuple[Postgres, Redis]:
+    def _start_stores(self, progress: Progress) -> tuple[Postgres, Redis, Broker | None]:
         """PostgreSQL with a database for each service, Redis and, where it is installed, Mosquitto; side by side."""
         postgres = Postgres(self.folder.path / "postgres", self._guardian)
         redis = Redis(self.folder.path / "redis", self._guardian)
-        broker = Broker(self.folder.path / "mosquitto", self._guardian) if Broker.is_installed() else None
+        broker = self._broker() if Broker.is_installed() else None
         stores: dict[str, Server] = {"postgres": postgres, "redis": redis}
         if broker is None:
             self.off["mosquitto"] = "wake-ups over MQTT (Mosquitto is not installed)"
@@ -131,7 +132,12 @@ class System:
         with concurrent.futures.ThreadPoolExecutor(len(stores)) as pool:
             for done in [pool.submit(begin, store) for store in stores.values()]:
                 done.result()
-        return postgres, redis
+        return postgres, redis, broker
+
+    def _broker(self) -> Broker:
+        password, (port,) = self.folder.password(BROKER_PASSWORD), free_ports(1, HOST)
+        home = self.folder.path / "mosquitto"
+        return Broker(home, host=HOST, port=port, password=password, guardian=self._guardian)
 
     def _choose_ports(self) -> dict[str, list[Ports]]:
         numbers = {kind.name: self._counts.get(kind.name, 1) for kind in KINDS}
