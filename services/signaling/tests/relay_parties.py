@@ -31,7 +31,9 @@ class Mailbox:
         message = b"handshaker/v1/subscribe" + challenge + self.public_key
         return socket_pb2.Subscribe(recv_public_key=self.public_key, signature=self.key.sign(message))
 
-    def send(self, frame_id: bytes, *, policy: int = 0, size: int = SMALL, secret: bytes | None = None) -> socket_pb2.Send:
+    def send(
+        self, frame_id: bytes, *, policy: int = 0, size: int = SMALL, secret: bytes | None = None
+    ) -> socket_pb2.Send:
         return socket_pb2.Send(
             send_id=self.send_id,
             send_secret=self.secret if secret is None else secret,
@@ -60,7 +62,8 @@ class Inbox:
         message = socket_pb2.ServerMessage.FromString(data)
         if message.HasField("hello"):
             assert self.challenge is None, "a second hello"
-            assert not (message.subscription or message.result or message.delivery), "the hello is alone"
+            alone = socket_pb2.ServerMessage(hello=message.hello)
+            assert message == alone, "something came with the hello"
             self.challenge = message.hello.challenge
         else:
             assert self.challenge is not None, "something came before the hello"

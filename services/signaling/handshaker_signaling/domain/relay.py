@@ -11,7 +11,15 @@ from handshaker_proto.signaling.v1 import socket_pb2
 
 from handshaker_signaling.domain import limits as sizes
 from handshaker_signaling.domain.capabilities import Capabilities, Mailbox, Submission, opens
-from handshaker_signaling.domain.connection import ACKNOWLEDGED, FULL, NOT_HERE, Attachment, Delivery, InboundLink, Socket
+from handshaker_signaling.domain.connection import (
+    ACKNOWLEDGED,
+    FULL,
+    NOT_HERE,
+    Attachment,
+    Delivery,
+    InboundLink,
+    Socket,
+)
 from handshaker_signaling.domain.effects import Effects, Process
 from handshaker_signaling.domain.limits import Limits
 from handshaker_signaling.domain.sending import EPHEMERAL, Sending
