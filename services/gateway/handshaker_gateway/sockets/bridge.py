@@ -72,7 +72,7 @@ class SocketBridge:
         websocket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             compress=False,
-            max_msg_size=LARGEST_MESSAGE,
+            max_msg_size=LARGEST_MESSAGE + 1,  # aiohttp refuses messages of this size, too
             heartbeat=HEARTBEAT_SECONDS,
             decode_text=False,
         )

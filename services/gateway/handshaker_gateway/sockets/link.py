@@ -17,8 +17,10 @@ FIRST_BACKOFF_SECONDS = 0.05
 LONGEST_BACKOFF_SECONDS = 2.0
 # Bytes of messages in one write of the stream.
 BATCH_BYTES = 1024 * 1024
-# Items that may wait for the stream before sockets are no longer read, and when reading goes on.
-FULL_ITEMS, ROOM_ITEMS = 4096, 1024
+# Bytes that may wait for the stream before sockets are no longer read, and when reading goes on.
+FULL_BYTES, ROOM_BYTES = 8 * 1024 * 1024, 2 * 1024 * 1024
+# What an item costs beside its message.
+ITEM_BYTES = 128
 # A write that was not alone is followed by a pause, so that under load each one carries more. A write costs about
 # 100 us whatever it carries, so this bounds what writing costs while nobody waits longer than this.
 PAUSE_SECONDS = 0.001
@@ -41,6 +43,7 @@ class RelayLink:
         self._numbers = 0
         self._call: grpc.aio.StreamStreamCall[relay_pb2.AttachRequest, relay_pb2.AttachResponse] | None = None
         self._batcher: Batcher[Input] = Batcher(self._write, max_waiting=2**62, name="attach_requests")
+        self._waiting_bytes = 0
         self._room = asyncio.Event()
         self._room.set()
         self.connected = False
@@ -71,7 +74,8 @@ class RelayLink:
     async def pass_on(self, number: int, message: bytes) -> None:
         """Queues a message from a socket; waits while too many wait already."""
         self._batcher.add((number, message))
-        if self._batcher.waiting > FULL_ITEMS:
+        self._waiting_bytes += len(message) + ITEM_BYTES
+        if self._waiting_bytes > FULL_BYTES:
             self._room.clear()
             await self._room.wait()
 
@@ -142,16 +146,21 @@ class RelayLink:
                 continue
             if size + len(message) > BATCH_BYTES:
                 await call.write(request)
+                self._written(size)
                 request = relay_pb2.AttachRequest()
                 add = request.inputs.add
                 size = 0
             add(socket=number, message=message)
-            size += len(message)
+            size += len(message) + ITEM_BYTES
         await call.write(request)
-        if self._batcher.waiting < ROOM_ITEMS:
-            self._room.set()
+        self._written(size)
         if len(batch) > 1:
             await asyncio.sleep(PAUSE_SECONDS)
+
+    def _written(self, size: int) -> None:
+        self._waiting_bytes -= size
+        if self._waiting_bytes < ROOM_BYTES:
+            self._room.set()
 
     def _drop_all(self) -> None:
         """Closes all sockets of a stream that is gone; nothing that waits for it makes sense to the next."""
@@ -159,6 +168,7 @@ class RelayLink:
         for socket in sockets.values():
             socket.close(Close.RELAY_RESTARTED.code, Close.RELAY_RESTARTED.reason)
         self._batcher.take_all()
+        self._waiting_bytes = 0
         self._room.set()
 
     def close_all(self, why: Close) -> list[ClientSocket]:
