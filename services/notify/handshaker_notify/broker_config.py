@@ -13,6 +13,7 @@ from pathlib import Path
 
 TOPICS = "w/+"
 PASSWORD_ROUNDS = 10_000
+SALT_SIZE = 12
 # Where Debian, Alpine and the official image keep it.
 PLUGIN_PLACES = (
     "/usr/lib/*/mosquitto_dynamic_security.so",
@@ -51,7 +52,6 @@ def broker_configuration(
         "retain_available false",
         "message_size_limit 64",
         "max_packet_size 1024",
-        "max_qos 1",
         "max_queued_messages 100",
         "queue_qos0_messages false",
         "persistent_client_expiration 2d",
@@ -63,7 +63,9 @@ def broker_configuration(
         "allow_zero_length_clientid true",
         f"plugin {plugin}",
         f"plugin_opt_config_file {access_file}",
+        # What belongs to the listener stands after it: before it, Mosquitto would open its default port as well.
         f"listener {port} {host}",
+        "max_qos 1",
         "socket_domain ipv6" if ":" in host else "socket_domain ipv4",
     ]
     if certificate_file is not None and key_file is not None:
@@ -74,7 +76,9 @@ def broker_configuration(
 
 
 def broker_access(*, username: str, password: str, salt: bytes) -> str:
-    """The text of the plugin's file: who may do what. `salt` is 12 or more random bytes."""
+    """The text of the plugin's file: who may do what. `salt` is 12 random bytes; the plugin takes no other number."""
+    if len(salt) != SALT_SIZE:
+        raise ValueError(f"the salt has {SALT_SIZE} bytes")
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, PASSWORD_ROUNDS)
     publisher = [{"acltype": "publishClientSend", "topic": TOPICS, "allow": True}]
     device = [

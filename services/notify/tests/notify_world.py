@@ -1,0 +1,128 @@
+"""What the tests of notify share: a Mosquitto to start and kill, devices that listen, owners that set targets."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiomqtt
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from handshaker_common.ids import WakeId, wake_id
+from handshaker_common.testing import free_port
+from handshaker_notify.broker_config import broker_access, broker_configuration, find_plugin
+from handshaker_proto.notify.v1 import notify_pb2
+
+USERNAME, PASSWORD = "notify", "correct horse"  # the password of a broker that lives for one test run
+START_SECONDS = 10
+
+
+class Mosquitto:
+    """Debian's Mosquitto with our configuration, on a free port of loopback."""
+
+    def __init__(self, home: Path) -> None:
+        program, plugin = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin"), find_plugin()
+        assert program, "Mosquitto is not installed: apt install mosquitto"
+        assert plugin, "Mosquitto's dynamic security plugin is not installed: apt install mosquitto"
+        home.mkdir()
+        home.chmod(0o755)  # it gives up root
+        self.port = free_port()
+        self.home = home
+        access = home / "access.json"
+        access.write_text(broker_access(username=USERNAME, password=PASSWORD, salt=os.urandom(12)))
+        access.chmod(0o644)
+        self.configuration = home / "mosquitto.conf"
+        self.configuration.write_text(
+            broker_configuration(host="127.0.0.1", port=self.port, access_file=access, plugin=plugin)
+        )
+        self.log = home / "log"
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen([self._program, "-c", self.configuration], stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert self.running, f"Mosquitto did not start: {self.log.read_text()}"
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            assert time.monotonic() < deadline, "Mosquitto does not listen"
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
+    @contextlib.asynccontextmanager
+    async def device(self, *topics: str) -> AsyncIterator[aiomqtt.Client]:
+        """A client without a name, subscribed to topics."""
+        async with aiomqtt.Client("127.0.0.1", self.port, timeout=5) as client:
+            for topic in topics:
+                granted = await client.subscribe(topic, qos=1)
+                assert [int(getattr(code, "value", code)) for code in granted] == [1]
+            yield client
+
+
+class Owner:
+    """A client that sets and deletes its wake target."""
+
+    def __init__(self) -> None:
+        self.key = Ed25519PrivateKey.generate()
+        self.public_key = self.key.public_key().public_bytes_raw()
+        self.wake_id: WakeId = wake_id(self.public_key)
+        self.topic_key = os.urandom(32)
+
+    def sealed(self, sealing_key: bytes, content: bytes | None = None) -> bytes:
+        if content is None:
+            target = notify_pb2.WakeTarget(mqtt=notify_pb2.WakeTarget.Mqtt(topic_key=self.topic_key))
+            content = (target.SerializeToString() + b"\x80").ljust(512, b"\0")
+        public = hpke.MLKEM768X25519PublicKey(
+            MLKEM768PublicKey.from_public_bytes(sealing_key[:1184]),
+            X25519PublicKey.from_public_bytes(sealing_key[1184:]),
+        )
+        suite = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+        return suite.encrypt(content, public, b"handshaker/v1/wake-target")
+
+    def put(self, sealed: bytes, revision: int = 1) -> notify_pb2.PutWakeTargetRequest:
+        signed = b"handshaker/v1/wake-put" + self.public_key + revision.to_bytes(8, "big")
+        return notify_pb2.PutWakeTargetRequest(
+            owner_public_key=self.public_key,
+            sealed_target=sealed,
+            revision=revision,
+            signature=self.key.sign(signed + hashlib.sha256(sealed).digest()),
+        )
+
+    def delete(self) -> notify_pb2.DeleteWakeTargetRequest:
+        signature = self.key.sign(b"handshaker/v1/wake-delete" + self.public_key)
+        return notify_pb2.DeleteWakeTargetRequest(owner_public_key=self.public_key, signature=signature)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Waits for a condition."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
