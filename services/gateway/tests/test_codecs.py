@@ -139,6 +139,7 @@ GOOD = {"device_public_key": base64url.encode(bytes(32)), "proof": base64url.enc
         (b'{"proof": "AA AA"}', "proof"),
         (b'{"proof": "AA\\nAA"}', "proof"),
         (b'{"proof": "\\ud800"}', "proof"),
+        (b'{"\\ud800": "AA"}', "unknown field"),
         (b'{"proof": "' + SECRET.encode() + b'"}', "device_public_key"),
         (json.dumps(GOOD | {"proof": SECRET}).encode(), "proof"),
         (json.dumps(GOOD | {SECRET: 1}).encode(), "unknown field"),

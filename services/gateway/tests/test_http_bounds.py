@@ -136,6 +136,34 @@ async def test_a_slow_header_is_cut_off(hurried, before):
     writer.close()
 
 
+class Silent(asyncio.Transport):
+    """A transport that keeps what is written, for calling a protocol in an order of one's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = b""
+        self.closed = asyncio.Event()
+
+    def write(self, data):
+        self.written += data
+
+    def close(self):
+        self.closed.set()
+
+
+async def test_bytes_that_come_before_the_server_is_ready_are_timed_too():
+    async def handle(_request):
+        return json_response({})
+
+    transport = Silent()
+    protocol = ConnectionServer(handle, header_seconds=0.1)()
+    protocol.connection_made(transport)
+    protocol.data_received(b"GET / HTTP/1.1\r\nHost")
+    await asyncio.wait_for(transport.closed.wait(), 5)
+    assert statuses(transport.written) == [408]
+    protocol.connection_lost(None)
+
+
 async def test_a_header_in_pieces_is_no_slow_header(hurried):
     assert statuses(await raw(hurried, b"GET / HT", b"TP/1.1\r\nHost", b": x\r\nConnection: close\r", b"\n\r\n")) == [
         200

@@ -177,3 +177,33 @@ async def test_a_limiter_that_was_changed_forgives_what_was_drawn_under_the_old_
     assert await slow.take(Limiter.LOOKUP, "a") is None
     wait = await quick.take(Limiter.LOOKUP, "a")
     assert 0 < wait <= 0.5
+
+
+async def test_draws_that_come_together_share_a_round_trip(client):
+    store = new_store(client, lookup=(1000, 6000))
+    await store.take(Limiter.LOOKUP, "a")
+    before = (await client.info("clients"))["connected_clients"]
+    waits = await asyncio.gather(*(store.take(Limiter.LOOKUP, "a") for _ in range(600)))
+    assert waits == [None] * 600
+    assert (await client.info("clients"))["connected_clients"] == before
+
+
+async def test_a_redis_that_was_emptied_unnoticed(client):
+    store = new_store(client, lookup=(1, 600))
+    assert await store.take(Limiter.LOOKUP, "a") is None
+    await client.flushall()
+    await client.script_flush()
+    assert await store.take(Limiter.LOOKUP, "a") is None
+    assert await store.take(Limiter.LOOKUP, "a") is not None
+    assert len(await client.keys(f"{SALT_PREFIX}*")) == 1
+    assert await new_store(client, lookup=(1, 600)).take(Limiter.LOOKUP, "a") is not None  # by the same salt
+
+
+async def test_whoever_gives_up_holds_nobody_up(client):
+    store = new_store(client, lookup=(10, 600))
+    impatient = asyncio.ensure_future(store.take(Limiter.LOOKUP, "a"))
+    patient = asyncio.ensure_future(store.take(Limiter.LOOKUP, "a"))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await patient is None
+    assert impatient.cancelled()

@@ -69,7 +69,7 @@ def read(value: Mapping[str, Any], message: Message, path: str = "") -> None:
         Malformed: a field is unknown, or its value is not of its type.
     """
     fields = descriptor_of(message).fields_by_name
-    if any(name not in fields for name in value):
+    if not set(value) <= set(fields):  # a set, because descriptors fail on texts that have no encoding
         known = f"known are: {', '.join(fields)}" if fields else "it has none"
         raise Malformed(f"{path or 'The body'} has an unknown field; {known}.")
     arms = [fields[name].containing_oneof for name in value if fields[name].containing_oneof]
@@ -156,7 +156,7 @@ def _integer(field: FieldDescriptor, given: Any, path: str) -> int:
 def _enum(field: FieldDescriptor, given: Any, path: str) -> int:
     enum = enum_of(field)
     values = enum.values_by_name
-    if isinstance(given, str) and given in values:
+    if isinstance(given, str) and given in set(values):
         return int(values[given].number)
     if isinstance(given, int) and not isinstance(given, bool) and given in enum.values_by_number:
         return given

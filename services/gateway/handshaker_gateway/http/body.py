@@ -29,7 +29,8 @@ async def read_body(request: web.BaseRequest) -> bytes:
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while not request.content.at_eof():
-                body += await asyncio.wait_for(request.content.readany(), PIECE_SECONDS)
+                async with asyncio.timeout(PIECE_SECONDS):
+                    body += await request.content.readany()
                 if len(body) > LARGEST_BODY:
                     raise Refusal(TOO_LARGE)
     except TimeoutError:

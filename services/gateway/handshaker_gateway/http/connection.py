@@ -82,7 +82,9 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; between requests, counts and times what does not yet make a whole header."""
-        between = self._waiter is not None and not self._waiter.done()
+        # Bytes may come before aiohttp's task has begun to wait for the first request.
+        waiting = self._waiter is not None and not self._waiter.done()
+        between = waiting or self._request_count == 0
         super().data_received(data)
         if not between or self.transport is None:
             return

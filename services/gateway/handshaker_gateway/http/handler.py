@@ -58,11 +58,11 @@ class RequestHandler:
         started = time.monotonic()
         template = self._template(request)
         if template == WEBSOCKET:
-            response = await self._guarded(request)
+            response = await self._guarded(request, template)
         else:
             self.in_flight += 1
             try:
-                response = await self._guarded(request)
+                response = await self._guarded(request, template)
             finally:
                 self.in_flight -= 1
             metrics.GATEWAY_SECONDS.labels(template).observe(time.monotonic() - started)
@@ -81,9 +81,9 @@ class RequestHandler:
         found = self._parts.routes.find(request.method, path)
         return found.route.template if isinstance(found, Match) else UNROUTED
 
-    async def _guarded(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _guarded(self, request: web.BaseRequest, template: str) -> web.StreamResponse:
         """The answer, with every error turned into a problem."""
-        template, reason = self._template(request), "none"
+        reason = "none"
         try:
             response = await self._answer(request)
         except Refusal as refusal:
