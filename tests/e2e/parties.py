@@ -127,6 +127,7 @@ class Receiver(Party):
     def __init__(self, urls: list[str], mailbox: Mailbox) -> None:
         super().__init__(urls)
         self.mailbox = mailbox
+        self.challenge = b""
         self.seen: dict[bytes, int] = {}
         self.numbers: list[int] = []
         self.doubled = 0
@@ -135,10 +136,14 @@ class Receiver(Party):
         self.changed = asyncio.Event()
 
     async def greeted(self, challenge: bytes) -> None:
+        self.challenge = challenge
         await self.write(socket_pb2.ClientMessage(subscribe=[self.mailbox.subscribe(challenge)]))
 
     async def got(self, message: socket_pb2.ServerMessage) -> None:
         self.states += [event.state for event in message.subscription]
+        if any(event.state == State.STATE_UNAVAILABLE for event in message.subscription):
+            await asyncio.sleep(RETRY_SECONDS)
+            await self.greeted(self.challenge)
         for delivery in message.delivery:
             number = NUMBER.unpack_from(delivery.frame)[0]
             if delivery.frame_id in self.seen:

@@ -46,6 +46,8 @@ class Limits:
     capabilities: int = 100_000
     capability_seconds: float = 30.0
     no_capability_seconds: float = 1.0
+    # Stored frames whose recipient's process could not be told, remembered until Redis answers again.
+    most_unchecked: int = 10_000
     # Sends that may wait for such an answer.
     most_unresolved: int = 20_000
     # A refused send is answered this long after it came, whatever was wrong, so that the time says nothing.

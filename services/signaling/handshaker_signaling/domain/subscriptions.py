@@ -4,6 +4,7 @@ Nothing stored is missed, because a subscriber first claims the lease and then r
 commits and then looks at the lease: one of the two sees the other. Where leases cannot be trusted, the sweep finds it.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from handshaker_proto.blobstore.v1 import frames_pb2
 from handshaker_proto.signaling.v1 import socket_pb2
 
 from handshaker_signaling.domain.connection import Delivery, Socket
-from handshaker_signaling.domain.effects import Effects, LeaseKind, LeaseRequest, Process, Removal
+from handshaker_signaling.domain.effects import Effects, LeaseKind, LeaseRequest, Process, Removal, Stored
 from handshaker_signaling.domain.limits import Limits
 from handshaker_signaling.domain.ring import Ring
 
@@ -65,7 +66,7 @@ class Read(NamedTuple):
 class Subscriptions:
     """All subscriptions of this process, at most one for a mailbox."""
 
-    __slots__ = ("_effects", "_limits", "_me", "_renewals", "_sweeps", "by_mailbox", "leases_trusted")
+    __slots__ = ("_effects", "_limits", "_me", "_renewals", "_sweeps", "_unchecked", "by_mailbox", "leases_trusted")
 
     def __init__(self, me: Process, limits: Limits, effects: Effects) -> None:
         self._me = me
@@ -73,6 +74,8 @@ class Subscriptions:
         self._effects = effects
         self._renewals = Ring()
         self._sweeps = Ring()
+        # Stored while leases could not be looked at; what falls out of it is found by the holder's sweep.
+        self._unchecked: deque[Stored] = deque(maxlen=limits.most_unchecked)
         self.by_mailbox: dict[bytes, Subscription] = {}
         self.leases_trusted = True
 
@@ -97,6 +100,8 @@ class Subscriptions:
 
     def _forget(self, subscription: Subscription) -> None:
         subscription.ended = True
+        self._renewals.discard(subscription)
+        self._sweeps.discard(subscription)
         del self.by_mailbox[subscription.recv_id]
         del subscription.socket.subscriptions[subscription.recv_id]
 
@@ -134,10 +139,19 @@ class Subscriptions:
         self.leases_trusted = False
 
     def leases_back(self) -> None:
-        """Redis answers again, perhaps with nothing left in it: every lease is taken or renewed at once."""
+        """Redis answers again, perhaps with nothing left in it: every lease is taken or renewed at once.
+
+        So do the others; whoever holds what was stored meanwhile is told when the leases are looked at again.
+        """
         self.leases_trusted = True
         for subscription in self._renewals.all():
             self._renew(subscription)
+        self._effects.check.extend(self._unchecked)
+        self._unchecked.clear()
+
+    def check_later(self, stored: Stored) -> None:
+        """Something was stored, and the lease could not be looked at."""
+        self._unchecked.append(stored)
 
     def _renew(self, subscription: Subscription) -> None:
         kind = LeaseKind.RENEW if subscription.claimed else LeaseKind.CLAIM
