@@ -328,6 +328,11 @@ class Client:
         """Whether the client is connected now."""
         return self._online.state
 
+    @property
+    def proxy(self) -> str | None:
+        """The SOCKS proxy in use (`HOST:PORT`); None when connections are direct."""
+        return None if self._core.way.proxy is None else self._core.way.proxy.address
+
     async def run(self) -> None:
         """Stay connected, send and receive, until cancelled; lost connections are made anew.
 
@@ -340,14 +345,20 @@ class Client:
 
     @contextlib.asynccontextmanager
     async def online(self) -> AsyncIterator[None]:
-        """Run in the background for the length of a block; what `run` raises is raised at its end."""
-        running = asyncio.create_task(self.run(), name="handshaker-run")
+        """Run in the background for the length of a block. If `run` fails, the block is cancelled and its error raised.
+
+        Raises:
+            NotRegistered, LoggedOut, AlreadyRunning, StoreError.
+        """
         try:
-            yield
-        finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(self.run(), name="handshaker-run")
+                try:
+                    yield
+                finally:
+                    running.cancel()
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # callers expect our exceptions, not groups of them
 
     async def drained(self) -> None:
         """Wait until everything that was stored for this device has been received. Needs `run`; may wait for ever."""

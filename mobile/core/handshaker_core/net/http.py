@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, Self, TypeVar
 
 import aiohttp
-from aiohttp_socks import ProxyConnector, ProxyError
+from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 from google.protobuf.message import DecodeError, Message
 
 from handshaker_core.net.errors import RateLimited, RefusedByServer, ServerTrouble, Unreachable, UntrustedServer
@@ -110,8 +110,10 @@ async def explained() -> AsyncIterator[None]:
         yield
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
         raise UntrustedServer from error
+    except (ProxyConnectionError, ProxyTimeoutError) as error:
+        raise Unreachable("The SOCKS proxy cannot be reached.") from error
     except ProxyError as error:
-        raise Unreachable("The SOCKS proxy did not let the connection through.") from error
+        raise Unreachable("The SOCKS proxy could not reach the server.") from error
     except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
         raise Unreachable from error
 
