@@ -1,0 +1,54 @@
+"""Every operation under its name."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from handshaker_core.client import Client
+
+from handshaker_cli.codec import Malformed, decode
+from handshaker_cli.errors import BadCall
+from handshaker_cli.operations import account, messages, people
+from handshaker_cli.operations import arguments as arguments_of
+from handshaker_cli.operations.arguments import Arguments
+from handshaker_cli.operations.results import Result
+
+Run: TypeAlias = Callable[[Client, Any], AsyncGenerator[Result, None]]
+"""Carries an operation out with an open account and the arguments of its class."""
+
+_OPERATIONS: Final[dict[type[Arguments], Run]] = {
+    arguments_of.Register: account.register,
+    arguments_of.WhoAmI: account.who_am_i,
+    arguments_of.LogIn: account.log_in,
+    arguments_of.LogOut: account.log_out,
+    arguments_of.Search: people.search,
+    arguments_of.Connect: people.connect,
+    arguments_of.Requests: people.requests,
+    arguments_of.Accept: people.accept,
+    arguments_of.Reject: people.reject,
+    arguments_of.Contacts: people.contacts,
+    arguments_of.Verify: people.verify,
+    arguments_of.Send: messages.send,
+    arguments_of.Receive: messages.receive,
+    arguments_of.History: messages.history,
+}
+_BY_NAME: Final[dict[str, type[Arguments]]] = {kind.command: kind for kind in _OPERATIONS}
+
+
+def run(client: Client, arguments: Arguments) -> AsyncGenerator[Result, None]:
+    """Start the operation that the arguments are for."""
+    return _OPERATIONS[type(arguments)](client, arguments)
+
+
+def read_call(command: str, content: Mapping[str, object]) -> Arguments:
+    """The arguments that another process sends.
+
+    Raises:
+        BadCall: there is no operation of that name, or the arguments do not fit it.
+    """
+    kind = _BY_NAME.get(command)
+    if kind is None:
+        raise BadCall("The process that serves this directory does not know this command.")
+    try:
+        return decode(kind, content)
+    except Malformed as error:
+        raise BadCall(f"The arguments of the command do not fit: {error}") from None

@@ -1,0 +1,162 @@
+"""What operations yield. Each result is a flat object with a `type`; with `--json` it is printed as it stands here.
+
+Keys stay as they are: scripts and applications depend on them. New ones may join.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Final
+
+from handshaker_cli.codec import JsonValue, Malformed, decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Root of the results.
+
+    Attributes:
+        type: the kind of object, stable.
+        aside: said beside the results, on standard error.
+    """
+
+    type: ClassVar[str]
+    aside: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account(Result):
+    """Who this is. `link` is what others connect with when there is no username."""
+
+    type: ClassVar[str] = "account"
+    name: str
+    username: str | None
+    server: str
+    link: str
+    account_id: str | None
+    device_id: str | None
+    logged_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Result):
+    """Somebody has the username; `contact` is the number of the contact if it is one already."""
+
+    type: ClassVar[str] = "found"
+    username: str
+    safety_number: str
+    contact: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact(Result):
+    """Somebody with whom there is a request or a conversation.
+
+    `name` is what they call themselves, or else a username. `username` was looked up in the server's directory and led
+    to this very person; `claimed_username` is only what they say.
+    state: connected, requested (you asked), asking (they ask), closed (rejected or cancelled).
+    """
+
+    type: ClassVar[str] = "contact"
+    contact: int
+    name: str
+    username: str | None
+    claimed_username: str | None
+    state: str
+    verified: bool
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Result):
+    """A connection request; direction: incoming, outgoing; state: pending, accepted, rejected, cancelled."""
+
+    type: ClassVar[str] = "request"
+    request: int
+    direction: str
+    state: str
+    contact: int
+    name: str
+    username: str | None
+    claimed_username: str | None
+    greeting: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Result):
+    """A message; direction: incoming, outgoing.
+
+    state, outgoing: sending (kept here until the server has taken it), stored (on the server until they fetch it),
+    delivered, read, failed (`failure` says why); incoming: received, read.
+    `text` is null when a message came that cannot be decrypted.
+    """
+
+    type: ClassVar[str] = "message"
+    message: int
+    direction: str
+    state: str
+    contact: int
+    name: str
+    text: str | None
+    at: datetime
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyNumber(Result):
+    """The 60 digits that both sides see when nobody is in between."""
+
+    type: ClassVar[str] = "safety_number"
+    contact: int
+    name: str
+    number: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(Result):
+    """The process keeps the account open from now on."""
+
+    type: ClassVar[str] = "ready"
+    process: int
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Result):
+    """Something worth knowing that is no result."""
+
+    type: ClassVar[str] = "notice"
+    aside: ClassVar[bool] = True
+    notice: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Result):
+    """How far something slow is; `share` may be null when nobody knows."""
+
+    type: ClassVar[str] = "progress"
+    aside: ClassVar[bool] = True
+    message: str
+    share: float | None = None
+
+
+_RESULTS: Final[dict[str, type[Result]]] = {
+    kind.type: kind for kind in (Account, Found, Contact, Request, Message, SafetyNumber, Ready, Notice, Progress)
+}
+
+
+def to_object(result: Result) -> dict[str, JsonValue]:
+    """The result as a JSON object, `type` first."""
+    return {"type": result.type, **encode(result)}
+
+
+def from_object(content: Mapping[str, object]) -> Result:
+    """The result that `to_object` made. Raises: Malformed."""
+    fields = dict(content)
+    kind = _RESULTS.get(str(fields.pop("type", "")))
+    if kind is None:
+        raise Malformed("This is no result.")
+    return decode(kind, fields)

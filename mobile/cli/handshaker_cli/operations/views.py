@@ -1,0 +1,72 @@
+"""What the client knows, as results."""
+
+from datetime import UTC, datetime
+
+from handshaker_core import model
+
+from handshaker_cli.operations import results
+
+_LAST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def contact(value: model.Contact) -> results.Contact:
+    """A contact."""
+    return results.Contact(
+        contact=value.id,
+        name=value.name,
+        username=value.username,
+        claimed_username=value.claimed_username,
+        state=value.state.value,
+        verified=value.verified,
+        unread=value.unread,
+    )
+
+
+def request(value: model.Request) -> results.Request:
+    """A connection request."""
+    return results.Request(
+        request=value.id,
+        direction=value.direction.value,
+        state=value.state.value,
+        contact=value.contact_id,
+        name=value.name,
+        username=value.username,
+        claimed_username=value.claimed_username,
+        greeting=value.greeting,
+        at=_moment(value.created_at_ms),
+    )
+
+
+def message(value: model.Message, name: str) -> results.Message:
+    """A message; `name` is the contact's."""
+    return results.Message(
+        message=value.id,
+        direction=value.direction.value,
+        state=value.state.value,
+        contact=value.contact_id,
+        name=name,
+        text=value.text if value.kind is model.MessageKind.TEXT else None,
+        at=_moment(value.sent_at_ms),
+        failure=value.failure,
+    )
+
+
+def account(value: model.Account) -> results.Account:
+    """The own account."""
+    return results.Account(
+        name=value.display_name,
+        username=value.username,
+        server=value.server,
+        link=value.link,
+        account_id=value.account_id,
+        device_id=value.device_id,
+        logged_in=value.logged_in,
+    )
+
+
+def _moment(milliseconds: int) -> datetime:
+    """The time; a sender's clock may say anything, and years that calendars do not have become the last one."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return _LAST

@@ -1,0 +1,62 @@
+"""What people should know about the connection, whatever they are doing, as notices."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from handshaker_core.client import (
+    Client,
+    ConnectionChanged,
+    ConnectionState,
+    Event,
+    IdentityChanged,
+    Trouble,
+    Unreachable,
+)
+
+from handshaker_cli.operations.results import Notice
+
+FLUSH_SECONDS: Final = 5.0
+"""How long a command waits for the server to take what it has to say."""
+
+_QUEUED: Final = Notice(
+    "queued",
+    "The server has not taken it yet. It is kept on this machine and goes out with the next send or receive, or by the "
+    "daemon.",
+)
+
+
+async def flushed(client: Client) -> AsyncGenerator[Notice, None]:
+    """Wait a little until what has to be sent is sent; yields a notice where it has to wait longer."""
+    try:
+        async with asyncio.timeout(FLUSH_SECONDS):
+            await client.flushed()
+    except TimeoutError:
+        yield _QUEUED
+
+
+class Watch:
+    """Turns events into notices; says that the connection is gone once, not at every attempt."""
+
+    def __init__(self) -> None:
+        self._offline = False
+
+    def notice(self, event: Event) -> Notice | None:
+        """The notice that an event deserves."""
+        match event:
+            case ConnectionChanged(state=ConnectionState.OFFLINE, reason=str(reason)) if not self._offline:
+                self._offline = True
+                why = "There is no connection to the server." if reason == Unreachable.reason else event.sentence
+                return Notice("offline", f"{why} It is tried again and again.")
+            case ConnectionChanged(state=ConnectionState.ONLINE) if self._offline:
+                self._offline = False
+                return Notice("online", "Connected again.")
+            case IdentityChanged(contact=contact):
+                return Notice(
+                    "identity_changed",
+                    f"The username of {contact.name} leads to somebody with a new identity now: they set up anew, or it "
+                    "is somebody else.",
+                )
+            case Trouble(sentence=sentence):
+                return Notice("trouble", f"In the background: {sentence}")
+        return None

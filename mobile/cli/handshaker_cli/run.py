@@ -1,0 +1,207 @@
+"""Carries a command out: through the process that has the account open, or by opening it here."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import click
+from handshaker_core.net.server import ServerAddress
+from handshaker_core.store import NoStore, Store, StoreInUse
+
+from handshaker_cli import homes, passphrase
+from handshaker_cli.errors import AlreadyServed, NoServer, ServingProcessGone
+from handshaker_cli.exits import ExitCode, Failure
+from handshaker_cli.operations.arguments import Arguments, Receive, Register
+from handshaker_cli.operations.results import Result
+from handshaker_cli.options import Settings
+from handshaker_cli.output import human
+from handshaker_cli.output.printer import HumanPrinter, JsonPrinter, Printer
+from handshaker_cli.rpc import sockets
+from handshaker_cli.rpc.client import ServingProcess
+
+Judge: TypeAlias = Callable[[Result], ExitCode]
+"""The exit code that a result means."""
+
+BUSY_SECONDS = 10.0
+"""How long a command waits for another one that has the account open for a moment."""
+
+_BUSY_PAUSE_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class _Showing:
+    """Shows results as they come, and remembers the exit code they mean."""
+
+    printer: Printer
+    judge: Judge
+    empty: str | None
+    code: ExitCode = ExitCode.DONE
+    count: int = 0
+
+    async def consume(self, results: AsyncGenerator[Result, None]) -> int:
+        async with aclosing(results):
+            async for result in results:
+                self.printer.show(result)
+                self.code = self.judge(result)
+                self.count += not result.aside
+        if not self.count and self.empty is not None:
+            self.printer.nothing(self.empty)
+        self.printer.end()
+        return self.code
+
+
+def carry_out(
+    context: click.Context,
+    arguments: Arguments,
+    *,
+    render: Callable[[Result], str] = human.render,
+    judge: Judge = lambda _: ExitCode.DONE,
+    empty: str | None = None,
+) -> int:
+    """Have an operation carried out and show its results.
+
+    Args:
+        context: of the command, for the common options.
+        arguments: they also say which operation it is.
+        render: turns results into text for people.
+        judge: the exit code that a result means; the last one counts.
+        empty: what people are told when there are no results.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        HandshakerError: it was not done.
+    """
+    settings = Settings.of(context)
+    printer = _printer(settings, render)
+    secret = _secret(settings)
+    showing = _Showing(printer, judge, empty)
+    stopped = ExitCode.DONE if _is_endless(arguments) else ExitCode.INTERRUPTED
+    return _run(_carry_out(settings, arguments, secret, showing), printer, stopped=stopped)
+
+
+def create_account(context: click.Context, arguments: Register) -> int:
+    """Make the account, and the directory if need be; or finish what was begun before."""
+    settings = Settings.of(context)
+    printer = _printer(settings, human.registered)
+    if sockets.somebody_listens(settings.home) or Store.exists(settings.home):
+        secret = _secret(settings)
+    else:
+        secret = _new_secret(settings)
+    work = _carry_out(settings, arguments, secret, _Showing(printer, _done, None))
+    return _run(work, printer, stopped=ExitCode.INTERRUPTED)
+
+
+def serve(context: click.Context) -> int:
+    """Keep the account open until a signal."""
+    settings = Settings.of(context)
+    printer = _printer(settings, human.render)
+    secret = _secret(settings)
+
+    async def daemon() -> int:
+        from handshaker_cli import hosting  # noqa: PLC0415 - see `_here`
+
+        serving = await ServingProcess.find(settings.home)
+        if serving is not None:
+            serving.close()
+            raise AlreadyServed(serving.serving, serving.process)
+        return await _Showing(printer, _done, None).consume(hosting.stay(settings.home, secret or "", settings.route))
+
+    return _run(daemon(), printer, stopped=ExitCode.DONE)
+
+
+async def _carry_out(settings: Settings, arguments: Arguments, secret: str | None, showing: _Showing) -> int:
+    give_up_at = asyncio.get_running_loop().time() + BUSY_SECONDS
+    while True:
+        serving = await ServingProcess.find(settings.home)
+        if serving is not None:
+            return await showing.consume(serving.perform(arguments.command, arguments, settings.route))
+        if secret is None:
+            raise ServingProcessGone  # it was there when the passphrase would have been asked for
+        try:
+            return await showing.consume(_here(settings, secret, arguments))
+        except StoreInUse:
+            # Another command is at work, and will be done or will listen for commands soon.
+            if asyncio.get_running_loop().time() > give_up_at:
+                raise
+            await asyncio.sleep(_BUSY_PAUSE_SECONDS)
+
+
+def _here(settings: Settings, secret: str, arguments: Arguments) -> AsyncGenerator[Result, None]:
+    # The client takes most of a second to import; a command that another process carries out does without it.
+    from handshaker_cli import hosting  # noqa: PLC0415
+
+    return hosting.carry_out(settings.home, secret, settings.route, arguments)
+
+
+def _run(work: Coroutine[Any, Any, int], printer: Printer, *, stopped: ExitCode) -> int:
+    """Run to the end or to a signal; either way everything is closed in order. `stopped` is the code after a signal."""
+    signalled = False
+
+    async def until_signal() -> int:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+        def stop() -> None:
+            nonlocal signalled
+            signalled = True
+            if task is not None:
+                task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        return await work
+
+    try:
+        return asyncio.run(until_signal())
+    except asyncio.CancelledError:
+        if not signalled:
+            raise
+        printer.end()
+        if stopped is not ExitCode.DONE:
+            printer.fail(Failure("interrupted", "Interrupted.", stopped))
+        return stopped
+    except BaseException:
+        printer.end()
+        raise
+
+
+def _is_endless(arguments: Arguments) -> bool:
+    return isinstance(arguments, Receive) and arguments.follow
+
+
+def _done(_: Result) -> ExitCode:
+    return ExitCode.DONE
+
+
+def _printer(settings: Settings, render: Callable[[Result], str]) -> Printer:
+    return JsonPrinter() if settings.as_json else HumanPrinter(render)
+
+
+def _secret(settings: Settings) -> str | None:
+    """The passphrase of an existing account; None where another process has it open and needs none.
+
+    Asked for before the event loop runs, so that Ctrl-C works at the prompt.
+    """
+    if sockets.somebody_listens(settings.home):
+        return None
+    if not Store.exists(settings.home):
+        raise NoStore
+    if settings.passphrase_file is not None:
+        return passphrase.read_file(settings.passphrase_file)
+    return homes.read_key_file(settings.home) or passphrase.ask()
+
+
+def _new_secret(settings: Settings) -> str:
+    if settings.server is None:
+        raise NoServer
+    ServerAddress.parse(settings.server)  # said before anybody thinks of a passphrase
+    if settings.no_passphrase:
+        return homes.make_key_file(settings.home)
+    homes.remove_key_file(settings.home)
+    if settings.passphrase_file is not None:
+        return passphrase.read_file(settings.passphrase_file)
+    return passphrase.ask_twice()

@@ -1,0 +1,64 @@
+"""Two people, two homes, one server that is restarted in between: nothing is lost and nothing is shown twice."""
+
+import signal
+
+from shells import Shell
+
+
+def texts(shell: Shell, to: str) -> list[str]:
+    return [message["text"] for message in shell.json("history", to).succeeded().objects]
+
+
+def test_two_people_talk_and_the_server_is_restarted_in_between(system, new_shell):
+    alice, bob = new_shell("alice"), new_shell("bob")
+    assert "Done. You are story_alice.42 on" in alice.register("--username", "story_alice.42", "--name", "Alice").out
+    bob.register("--username", "story_bob.77", "--name", "Bob")
+
+    asked = alice.run("connect", "story_bob.77", "-m", "Hello, it is Alice").succeeded()
+    assert asked.out == "Your request to story_bob.77 is on its way; it waits for their answer.\n"
+    early = alice.json("send", "story_bob.77", "too early")
+    assert (early.code, early.error["error"]) == (2, "not_connected")
+
+    shown = bob.run("receive").succeeded()
+    assert "Alice (says: story_alice.42): Hello, it is Alice" in shown.out
+    assert "handshaker accept 1" in shown.out
+    assert "You are connected with story_alice.42" in bob.run("accept", "1").succeeded().out
+
+    with alice.start("receive", "--follow") as following:
+        following.wait_for("story_bob.77 accepted your request. You are connected.")
+        assert bob.run("send", "story_alice.42", "one").succeeded().out == "Delivered to story_alice.42.\n"
+        following.wait_for("story_bob.77: one")
+        # A second shell of alice's works through the first one.
+        alice.run("send", "story_bob.77", "two").succeeded()
+        assert "story_alice.42: two" in bob.run("receive").succeeded().out
+
+        system.stop()
+        following.wait_for_error("There is no connection to the server.")
+        queued = bob.json("send", "story_alice.42", "three").succeeded()
+        assert [message["state"] for message in queued.objects] == ["sending"]
+        assert bob.run("send", "story_alice.42", "four").succeeded().out.startswith("Queued: ")
+        assert alice.run("send", "story_bob.77", "five").succeeded().out.startswith("Queued: ")
+        away = bob.json("receive")
+        assert (away.code, away.error["error"]) == (4, "unreachable")
+        system.start()
+
+        following.wait_for_error("Connected again.")
+        received = [bob.run("receive").succeeded().out]
+        following.wait_for("three")
+        following.wait_for("four")
+        while "five" not in received[-1]:
+            received.append(bob.run("receive", "--for", "2").succeeded().out)
+        assert following.stop(signal.SIGINT) == 0
+
+    messages = [line for line in following.seen if "story_bob.77: " in line]
+    assert [line.rpartition(" ")[2] for line in messages] == ["one", "three", "four"]
+    assert alice.run("receive").succeeded().out == ""
+    conversation = {"Hello, it is Alice", "one", "two", "three", "four", "five"}
+    for shell, other in ((alice, "story_bob.77"), (bob, "story_alice.42")):
+        said = texts(shell, other)
+        assert len(said) == len(conversation)
+        assert set(said) == conversation
+    assert texts(alice, "story_bob.77") != []
+    found = alice.json("history", "story_bob.77", "--search", "Hello").succeeded().objects
+    assert [message["text"] for message in found] == ["Hello, it is Alice"]
+    assert [message["text"] for message in alice.json("history", "story_bob.77", "--limit", "1").objects] == ["five"]
