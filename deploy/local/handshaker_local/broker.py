@@ -6,7 +6,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from handshaker_notify.broker_config import broker_access, broker_configuration, find_plugin
+from handshaker_notify.broker_config import SALT_SIZE, broker_access, broker_configuration, find_plugin
 
 from handshaker_local.certificates import write_secret
 from handshaker_local.embedded import UNPRIVILEGED_USER
@@ -17,7 +17,6 @@ from handshaker_local.services import BROKER_USERNAME
 
 # Debian keeps servers where an ordinary user's PATH often does not lead.
 PROGRAM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
-SALT_BYTES = 16
 
 
 class Broker(Server):
@@ -47,7 +46,7 @@ class Broker(Server):
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         configuration, access = self.home / "mosquitto.conf", self.home / "access.json"
         user = UNPRIVILEGED_USER if as_root() else None
-        salt = secrets.token_bytes(SALT_BYTES)
+        salt = secrets.token_bytes(SALT_SIZE)
         write_secret(access, broker_access(username=BROKER_USERNAME, password=self._password, salt=salt).encode())
         text = broker_configuration(
             host=self._host, port=self._port, access_file=access, plugin=self._plugin, user=user

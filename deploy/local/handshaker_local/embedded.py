@@ -43,6 +43,8 @@ POSTGRES_SETTINGS = {
     "shared_buffers": "128MB",
     "synchronous_commit": "on",
 }
+# Of the programs: what only those need who compile against them.
+NEEDLESS = shutil.ignore_patterns("include")
 # What matters of what initdb says; the rest tells what it does.
 INITDB_COMPLAINT = re.compile(r"error:|FATAL|PANIC|could not")
 # Redis has no wheel for the newest Pythons; Valkey, which went on from it, has.
@@ -131,7 +133,13 @@ class Postgres(SocketServer):
             # The programs find their libraries by the wheel's own layout, so the copy keeps it.
             try:
                 for folder in (self._wheel.relative_to(package.parent), Path(f"{package.name}.libs")):
-                    shutil.copytree(package.parent / folder, scratch / folder, symlinks=True, copy_function=self._link)
+                    shutil.copytree(
+                        package.parent / folder,
+                        scratch / folder,
+                        symlinks=True,
+                        copy_function=self._link,
+                        ignore=NEEDLESS,
+                    )
                 scratch.rename(copy)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)

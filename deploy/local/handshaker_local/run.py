@@ -98,8 +98,9 @@ def _shown(folder: Path) -> str:
 def _how_to_use(url: str) -> str:
     program = Path(sys.prefix) / "bin" / "handshaker"
     return f"""
-Serving on {url} until Ctrl-C. Try it from two other shells:
+Serving on {url} until Ctrl-C. To be two people yourself, open two more shells here:
 
-  alias handshaker='{_shown(program)} --server {url} --home ~/alice'     # and ~/bob in the other shell
-  handshaker register
+  export HANDSHAKER_SERVER={url} HANDSHAKER_HOME=~/handshaker-alice    # in the other shell: ~/handshaker-bob
+  {_shown(program)} register --username alice      # in the other shell: bob. It answers with the name's digits
+  {_shown(program)} receive --follow               # shows what arrives; --help explains connect, accept and send
 """
