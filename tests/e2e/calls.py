@@ -120,7 +120,7 @@ async def new_mailbox(gateway: Gateway) -> Mailbox:
 async def subscription_state(url: str, mailbox: Mailbox) -> str:
     """What a subscription to the mailbox is answered: whether it is there."""
     async with await RawSocket.connect(url) as socket:
-        socket.say(subscribe=[mailbox.subscribe(socket.challenge)])
+        await socket.say(subscribe=[mailbox.subscribe(socket.challenge)])
         return State.Name((await socket.message()).subscription[0].state)
 
 

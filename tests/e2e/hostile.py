@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -53,12 +54,16 @@ class Head:
 
 
 class RawConnection:
-    """A TCP connection to a gateway, and nothing more."""
+    """A TCP connection to a gateway, and nothing more: what is not read stays with the server.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
-        self.reader = reader
-        self.writer = writer
+    Not asyncio's streams, which forget what had arrived before a reset.
+    """
+
+    def __init__(self, plain: socket.socket, host: str) -> None:
         self.host = host
+        self._socket = plain
+        self._loop = asyncio.get_running_loop()
+        self._read = bytearray()
 
     @classmethod
     async def open(cls, url: str, *, receive_buffer: int | None = None) -> Self:
@@ -67,28 +72,46 @@ class RawConnection:
         plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer is not None:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setblocking(False)
         await asyncio.get_running_loop().sock_connect(plain, (target.hostname, target.port))
-        limit = 65_536 if receive_buffer is None else receive_buffer
-        reader, writer = await asyncio.open_connection(sock=plain, limit=limit)
-        return cls(reader, writer, target.netloc)
+        return cls(plain, target.netloc)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.writer.transport.abort()
+        self._socket.close()
 
-    def write(self, data: bytes) -> None:
-        self.writer.write(data)
+    async def write(self, data: bytes) -> None:
+        """Sends these bytes."""
+        await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), PATIENCE)
+
+    async def _more(self) -> bool:
+        data = await asyncio.wait_for(self._loop.sock_recv(self._socket, 65_536), PATIENCE)
+        self._read += data
+        return bool(data)
+
+    async def read(self, size: int) -> bytes:
+        """Exactly `size` bytes."""
+        while len(self._read) < size:
+            assert await self._more(), "the server ended the connection"
+        data = bytes(self._read[:size])
+        del self._read[:size]
+        return data
 
     async def head(self) -> Head:
         """The head of the next answer."""
-        return Head.parse(await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE))
+        while (end := self._read.find(b"\r\n\r\n")) < 0:
+            assert await self._more(), "the server ended the connection"
+        return Head.parse(await self.read(end + 4))
 
     async def rest(self) -> bytes:
-        """Everything until the server ends the connection."""
-        return await asyncio.wait_for(self.reader.read(-1), PATIENCE)
+        """Everything until the server ends the connection, be it by a reset."""
+        with contextlib.suppress(ConnectionResetError):
+            while await self._more():
+                pass
+        return bytes(self._read)
 
 
 def upgrade(host: str, key: str, fields: Mapping[str, str | None] | None = None, *, verb: str = "GET") -> bytes:
@@ -143,7 +166,7 @@ class RawSocket(RawConnection):
         """Connects, upgrades and reads the server's hello."""
         self = await cls.open(url, receive_buffer=receive_buffer)
         key = new_key()
-        self.write(upgrade(self.host, key))
+        await self.write(upgrade(self.host, key))
         head = await self.head()
         assert (head.status, head.fields["sec-websocket-accept"]) == (101, accept_of(key))
         opcode, payload = await self.read_frame()
@@ -151,23 +174,23 @@ class RawSocket(RawConnection):
         self.challenge = socket_pb2.ServerMessage.FromString(payload).hello.challenge
         return self
 
-    def send(self, opcode: int, payload: bytes = b"", **how: Any) -> None:
+    async def send(self, opcode: int, payload: bytes = b"", **how: Any) -> None:
         """Sends one frame; see `frame`."""
-        self.write(frame(opcode, payload, **how))
+        await self.write(frame(opcode, payload, **how))
 
-    def say(self, **parts: Any) -> None:
+    async def say(self, **parts: Any) -> None:
         """Sends a ClientMessage."""
-        self.send(BINARY, socket_pb2.ClientMessage(**parts).SerializeToString())
+        await self.send(BINARY, socket_pb2.ClientMessage(**parts).SerializeToString())
 
     async def read_frame(self) -> tuple[int, bytes]:
         """The next frame as (opcode, payload). A server never masks, fragments or uses reserved bits here."""
-        first, second = await asyncio.wait_for(self.reader.readexactly(2), PATIENCE)
+        first, second = await self.read(2)
         assert first & 0xF0 == 0x80, f"FIN alone is set, not {first:#x}"
         assert second & 0x80 == 0, "a server does not mask"
         size = second & 0x7F
         if size >= 126:
-            size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8), "big")
-        return first & 0x0F, await asyncio.wait_for(self.reader.readexactly(size), PATIENCE)
+            size = int.from_bytes(await self.read(2 if size == 126 else 8), "big")
+        return first & 0x0F, await self.read(size)
 
     async def message(self) -> socket_pb2.ServerMessage:
         """The next ServerMessage; a close in its place is a failure that names its code."""
@@ -182,15 +205,15 @@ class RawSocket(RawConnection):
         while True:
             opcode, payload = await self.read_frame()
             if opcode == CLOSE:
-                self.send(CLOSE, payload[:2])
-                rest = await self.rest()
-                assert rest == b"", "nothing follows a close frame"
+                with contextlib.suppress(ConnectionError):
+                    await self.send(CLOSE, payload[:2])
+                assert await self.rest() == b"", "nothing follows a close frame"
                 return int.from_bytes(payload[:2], "big"), payload[2:].decode()
 
     async def answers(self) -> bool:
         """Whether the server still serves this connection: it answers a ping."""
         probe = os.urandom(8)
-        self.send(PING, probe)
+        await self.send(PING, probe)
         while True:
             opcode, payload = await self.read_frame()
             if opcode == CLOSE:
