@@ -87,8 +87,9 @@ class LeaseKeeper:
         try:
             if self._lost.is_set():
                 raise LeasesUnavailable  # noqa: TRY301
-            asked = [question.recv_id if isinstance(question, Stored) else question for question in questions]
-            holders = await self._store.holders(asked)
+            recv_ids = [question.recv_id if isinstance(question, Stored) else question for question in questions]
+            mailboxes = list(dict.fromkeys(recv_ids))
+            holders = dict(zip(mailboxes, await self._store.holders(mailboxes), strict=True))
         except LeasesUnavailable:
             self._note_loss()
             for question in questions:
@@ -98,7 +99,8 @@ class LeaseKeeper:
                     sending.route_unknown(question)
         else:
             now = self._now()
-            for question, holder in zip(questions, holders, strict=True):
+            for question, recv_id in zip(questions, recv_ids, strict=True):
+                holder = holders[recv_id]
                 if isinstance(question, Stored):
                     sending.checked(now, question, holder)
                 else:

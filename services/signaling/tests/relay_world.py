@@ -151,6 +151,7 @@ class World:
         self.received: dict[bytes, set[bytes]] = defaultdict(set)
         self.told: dict[bytes, list[int]] = defaultdict(list)
         self.home: dict[bytes, bytes] = {}  # mailbox by frame id
+        self.removals: list[tuple[bytes, int]] = []  # frame and day, as they were asked for
         self.cores = [Core(self, self.limits) for _ in range(cores)]
 
     def mailbox(self, wake_id: bytes = b"") -> Mailbox:
@@ -183,6 +184,13 @@ class World:
             core.queues.pop(f"results {dead.me.decode()}", None)
             core.queues["lost"].append(dead.me)
 
+    def put_aside(self, mailbox: Mailbox) -> bytes:
+        """Stores a frame behind the relay's back."""
+        frame_id = self.frame(mailbox)
+        self.sequence += 1
+        self.store[mailbox.recv_id][frame_id] = self.sequence
+        return frame_id
+
     def check_promise(self, frame_id: bytes) -> None:
         """What a sender was told is kept: the frame is in the store or with its recipient."""
         if {Result.OUTCOME_STORED, Result.OUTCOME_DELIVERED} & set(self.told[frame_id]):
@@ -211,9 +219,9 @@ class World:
         else:
             getattr(self, f"_{name}")(core, queue.popleft())
 
-    def run(self, until: Callable[[], bool] | None = None) -> None:
-        """Lets everything get on until nothing waits, without any time passing."""
-        while busy := self.busy():
+    def run(self, until: Callable[[], bool] | None = None, *, without: tuple[str, ...] = ()) -> None:
+        """Lets everything get on until nothing waits, without any time passing; queues of `without` stand still."""
+        while busy := [(core, name) for core, name in self.busy() if name not in without]:
             for core, name in busy:
                 if core.queues[name]:
                     self.step(core, name)
@@ -354,6 +362,7 @@ class World:
                 assert day in {0, DAY}
                 assert frame_id in self.received[recv_id], "a frame is removed that its recipient has not"
                 self.store[recv_id].pop(frame_id, None)
+                self.removals.append((frame_id, day))
         core.queues["remove_answer"].append(removals)
 
     def _remove_answer(self, core: Core, removals: Any) -> None:

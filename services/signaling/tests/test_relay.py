@@ -7,7 +7,7 @@ from handshaker_common.close_codes import Close
 from handshaker_proto.signaling.v1 import socket_pb2
 from handshaker_signaling.domain import Limits
 from relay_parties import LARGE, SMALL, Event, Mailbox, Result
-from relay_world import World
+from relay_world import DAY, World
 
 LIVE_ONLY, EPHEMERAL = socket_pb2.DELIVERY_POLICY_LIVE_ONLY, socket_pb2.DELIVERY_POLICY_EPHEMERAL
 ACTIVE_AND_DRAINED = [Event.STATE_ACTIVE, Event.STATE_DRAINED]
@@ -468,3 +468,141 @@ def test_more_frames_than_one_process_cares_for_are_unavailable_not_lost():
     bob.acknowledge()
     world.run()
     assert len(alice.inbox.results) == 5
+
+
+def test_what_is_stored_while_a_page_is_on_its_way_is_read_as_well():
+    world = World()
+    mailbox = world.mailbox()
+    alice, bob = world.connect(), world.connect()
+    bob.subscribe(mailbox)
+    world.run(without=("read_answer",))
+    frame_id = world.put_aside(mailbox)
+    world.cores[0].relay.subscriptions.poke(mailbox.recv_id)
+    world.run()
+    assert bob.inbox.frames() == [frame_id]
+    assert alice.open
+
+
+def test_a_removal_that_failed_is_repeated_after_the_next_sweep():
+    world = World()
+    mailbox = world.mailbox()
+    frame_id = world.put_aside(mailbox)
+    bob = subscribed(world, mailbox)
+    world.store_up = False
+    bob.acknowledge()
+    world.run()
+    world.store_up = True
+    assert frame_id in world.store[mailbox.recv_id]
+    world.pass_time(world.limits.sweep_seconds + 1)
+    bob.acknowledge()
+    world.run()
+    assert bob.inbox.frames() == [frame_id] * 2, "delivered again; the client drops it"
+    assert world.store[mailbox.recv_id] == {}
+
+
+def test_a_frame_whose_removal_is_on_its_way_is_not_delivered_again():
+    world = World()
+    mailbox = world.mailbox()
+    first = world.put_aside(mailbox)
+    bob = subscribed(world, mailbox)
+    bob.acknowledge()
+    second = world.put_aside(mailbox)
+    world.cores[0].relay.subscriptions.poke(mailbox.recv_id)
+    world.run(without=("remove",))
+    assert bob.inbox.frames() == [first, second]
+    assert first in world.store[mailbox.recv_id]
+
+
+def test_readers_that_waited_for_others_get_their_turn_although_nothing_is_acknowledged():
+    world = World()
+    mailboxes = [world.mailbox() for _ in range(40)]
+    bob = world.connect()
+    bob.subscribe(*mailboxes)
+    world.run()
+    frame_id = world.put_aside(mailboxes[-1])
+    for mailbox in mailboxes:
+        world.cores[0].relay.subscriptions.poke(mailbox.recv_id)
+    world.run()
+    assert bob.inbox.frames() == [frame_id]
+
+
+def test_an_acknowledgement_after_an_unanswered_put_removes_what_may_have_been_stored(world: World):
+    mailbox = world.mailbox()
+    bob, alice = subscribed(world, mailbox), world.connect(0)
+    frame_id = world.frame(mailbox)
+    world.lose_answers = True
+    alice.say(send=[mailbox.send(frame_id)])
+    world.pass_time(0.3)
+    assert alice.inbox.results == [(frame_id, Result.OUTCOME_UNAVAILABLE)]
+    assert frame_id in world.store[mailbox.recv_id]
+    world.lose_answers = False
+    bob.acknowledge()
+    world.run()
+    assert world.store[mailbox.recv_id] == {}
+
+
+def test_a_lease_without_a_subscription_behind_it_costs_one_detour():
+    world = World(cores=2)
+    mailbox = world.mailbox()
+    alice = world.connect()
+    world.leases[mailbox.recv_id] = (world.now + 60, world.cores[1].me)
+    frame_id = world.frame(mailbox)
+    alice.say(send=[mailbox.send(frame_id)])
+    world.run()
+    assert alice.inbox.results == [(frame_id, Result.OUTCOME_STORED)]
+
+
+def test_a_recipient_that_has_moved_is_followed_even_by_frames_that_are_never_stored():
+    world = World(cores=3)
+    mailbox = world.mailbox()
+    alice, before = world.connect(0), subscribed(world, mailbox, 1)
+    first, second = world.frame(mailbox), world.frame(mailbox)
+    alice.say(send=[mailbox.send(first, policy=EPHEMERAL)])
+    world.run()
+    before.disconnect()
+    after = subscribed(world, mailbox, 2)
+    alice.say(send=[mailbox.send(second, policy=EPHEMERAL)])
+    world.run()
+    assert (before.inbox.frames(), after.inbox.frames()) == ([first], [second])
+
+
+def test_removals_name_the_day_where_it_is_known(world: World):
+    mailbox = world.mailbox()
+    alice = world.connect(0)
+    drained, silent = world.frame(mailbox), world.frame(mailbox)
+    alice.say(send=[mailbox.send(drained)])
+    world.run()
+    bob = subscribed(world, mailbox)
+    alice.say(send=[mailbox.send(silent)])
+    world.pass_time(0.3)
+    bob.acknowledge()
+    world.run()
+    assert set(world.removals) >= {(drained, DAY), (silent, DAY)}
+
+
+def test_a_process_that_could_not_be_reached_is_left_alone_for_a_while():
+    world = World(cores=2)
+    mailbox = world.mailbox()
+    subscribed(world, mailbox)
+    alice, dead = world.connect(0), world.cores[1].me
+    world.crash(1)
+    world.run()
+    alice.say(send=[mailbox.send(world.frame(mailbox))])
+    link = f"link {dead.decode()}"
+    world.run(without=(link, "put_answer"))
+    assert not world.cores[0].queues[link], "straight to the store"
+    assert world.cores[0].queues["put_answer"]
+
+
+def test_the_later_subscription_wins_when_redis_returns():
+    world = World(cores=2)
+    mailbox = world.mailbox()
+    first = subscribed(world, mailbox, 0)
+    world.redis_up = False
+    second = subscribed(world, mailbox, 1)
+    world.pass_time(21)
+    assert first.holds(mailbox), "nobody could tell it"
+    world.redis_up = True
+    world.run()
+    assert not first.holds(mailbox)
+    assert second.holds(mailbox)

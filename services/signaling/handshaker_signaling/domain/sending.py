@@ -45,6 +45,12 @@ class Stage(IntEnum):
     DONE = 5
 
 
+# As names of this module, because looking members up in an enum or a message class costs more than comparing them.
+ROUTING, LIVE, STORING, STORED, DONE = Stage
+DELIVERED, UNAVAILABLE = Result.OUTCOME_DELIVERED, Result.OUTCOME_UNAVAILABLE
+PUT_STORED = Put.OUTCOME_STORED
+
+
 class Pending:
     """One frame in our care. `sockets` are those that wait to be told."""
 
@@ -69,7 +75,7 @@ class Pending:
         self.frame = send.frame
         self.policy = send.policy
         self.ttl_hours = send.ttl_hours or default_ttl_hours
-        self.stage = Stage.ROUTING
+        self.stage = ROUTING
         self.acknowledged = False  # while it was on its way to the store
         self.silent = False  # the recipient had it and did not acknowledge in time
         self.tried: Process | None = None  # was thought to hold the recipient, and did not
@@ -121,7 +127,7 @@ class Sending:
                 return
             pending.sockets.append(socket)
             if len(self._pending) > self._limits.most_pending:
-                self._finish(pending, Result.OUTCOME_UNAVAILABLE)
+                self._finish(pending, UNAVAILABLE)
                 return
         self._timers.append((now + self._limits.acknowledge_seconds, pending))
         if not self._deliver_here(pending):
@@ -135,7 +141,7 @@ class Sending:
         size = len(pending.frame)
         socket = subscription.socket
         if socket.room_for(size):
-            pending.stage = Stage.LIVE
+            pending.stage = LIVE
             socket.deliver(Delivery(pending.recv_id, pending.frame_id, size, pending=pending), pending.frame)
         else:
             self._away(pending)
@@ -162,7 +168,7 @@ class Sending:
         if holder is None or holder in {self._me, pending.tried}:
             self._away(pending)
             return
-        pending.stage = Stage.LIVE
+        pending.stage = LIVE
         reference = self._reference = self._reference + 1
         self._forwards.setdefault(holder, {})[reference] = pending
         self._effects.forward.append(Forward(holder, reference, pending.recv_id, pending.frame_id, pending.frame))
@@ -170,15 +176,15 @@ class Sending:
     def _away(self, pending: Pending) -> None:
         """Nobody is there, or nobody answered: the frame's policy decides."""
         if pending.policy == EPHEMERAL:
-            pending.stage = Stage.DONE
+            pending.stage = DONE
             pending.frame = b""
         elif pending.policy == LIVE_ONLY:
             self._finish(pending, Result.OUTCOME_OFFLINE)
         else:
-            pending.stage = Stage.STORING
+            pending.stage = STORING
             self._effects.put.append(pending)
 
-    def _finish(self, pending: Pending, outcome: ResultValue, stage: Stage = Stage.DONE) -> None:
+    def _finish(self, pending: Pending, outcome: ResultValue, stage: Stage = DONE) -> None:
         """Tells those who wait, and lets go of the frame."""
         pending.stage = stage
         pending.frame = b""
@@ -193,37 +199,37 @@ class Sending:
 
     def acknowledged(self, pending: Pending, *, removed: bool = False) -> None:
         """The recipient has it; `removed` where its removal from the store is under way already."""
-        if pending.stage is Stage.LIVE:
+        if pending.stage is LIVE:
             if pending.policy == EPHEMERAL:
-                pending.stage = Stage.DONE
+                pending.stage = DONE
                 pending.frame = b""
             else:
-                self._finish(pending, Result.OUTCOME_DELIVERED)
-        elif pending.stage is Stage.STORING:
+                self._finish(pending, DELIVERED)
+        elif pending.stage is STORING:
             pending.acknowledged = True
-        elif pending.stage is Stage.STORED:
-            pending.stage = Stage.DONE
+        elif pending.stage is STORED:
+            pending.stage = DONE
             if not removed:
                 self._effects.remove.append(Removal(pending.recv_id, pending.frame_id, 0))
 
     def undelivered(self, pending: Pending) -> None:
         """The recipient's socket or process has gone."""
-        if pending.stage is Stage.LIVE:
+        if pending.stage is LIVE:
             self._away(pending)
 
     def put_done(self, pending: Pending, outcome: PutOutcome | None) -> None:
         """The store's answer; None where there was none, which leaves open what it has done."""
         if pending.acknowledged:
-            if outcome is None or outcome == Put.OUTCOME_STORED:
+            if outcome is None or outcome == PUT_STORED:
                 self._effects.remove.append(Removal(pending.recv_id, pending.frame_id, 0))
-            self._finish(pending, Result.OUTCOME_DELIVERED)
+            self._finish(pending, DELIVERED)
         elif outcome is None:
-            self._finish(pending, Result.OUTCOME_UNAVAILABLE, Stage.STORED)
-        elif outcome == Put.OUTCOME_STORED:
+            self._finish(pending, UNAVAILABLE, STORED)
+        elif outcome == PUT_STORED:
             self._effects.check.append(Stored(pending.recv_id, pending.wake_id, pending.silent))
-            self._finish(pending, Result.OUTCOME_STORED, Stage.STORED)
+            self._finish(pending, Result.OUTCOME_STORED, STORED)
         else:
-            self._finish(pending, RESULT_OF_PUT.get(outcome, Result.OUTCOME_UNAVAILABLE))
+            self._finish(pending, RESULT_OF_PUT.get(outcome, UNAVAILABLE))
 
     def checked(self, now: float, stored: Stored, holder: Process | None) -> None:
         """The lease as it stands after a commit: its holder is told to read, or the device is woken."""
@@ -237,8 +243,9 @@ class Sending:
             self._effects.wake.append(stored.wake_id)
 
     def unchecked(self, stored: Stored) -> None:
-        """The lease could not be looked at: everything is done that may help; the sweep does the rest."""
-        self._subscriptions.poke(stored.recv_id)
+        """The lease could not be looked at: everything is done that may help, and the look is taken later."""
+        if not self._subscriptions.poke(stored.recv_id):
+            self._subscriptions.check_later(stored)
         if stored.wake_id:
             self._effects.wake.append(stored.wake_id)
 
@@ -247,13 +254,13 @@ class Sending:
         self._routes.learn(now, recv_id, holder)
         holder = self._routes.reachable(now, holder)
         for pending in self._routing.pop(recv_id, ()):
-            if pending.stage is Stage.ROUTING and not self._deliver_here(pending):
+            if pending.stage is ROUTING and not self._deliver_here(pending):
                 self._forward(holder, pending)
 
     def route_unknown(self, recv_id: RecvId) -> None:
         """The lease could not be looked up."""
         for pending in self._routing.pop(recv_id, ()):
-            if pending.stage is Stage.ROUTING and not self._deliver_here(pending):
+            if pending.stage is ROUTING and not self._deliver_here(pending):
                 self._away(pending)
 
     def forward_answered(self, now: float, holder: Process, reference: int, outcome: ForwardOutcome) -> None:
@@ -266,9 +273,9 @@ class Sending:
             return
         if outcome == NOT_HERE:
             self._routes.forget(pending.recv_id)
-            if pending.stage is Stage.LIVE and pending.tried is None:
+            if pending.stage is LIVE and pending.tried is None:
                 pending.tried = holder
-                pending.stage = Stage.ROUTING
+                pending.stage = ROUTING
                 self._send_elsewhere(now, pending)
                 return
         self.undelivered(pending)
@@ -291,14 +298,14 @@ class Sending:
         timers = self._timers
         while timers and timers[0][0] <= now:
             pending = timers.popleft()[1]
-            if pending.stage is Stage.LIVE:
+            if pending.stage is LIVE:
                 pending.silent = True
                 self._away(pending)
-            elif pending.stage is Stage.ROUTING:
+            elif pending.stage is ROUTING:
                 self._away(pending)
 
     def hurry(self) -> None:
         """Stores everything that is on its way, because this process is about to stop."""
         for pending in list(self._pending.values()):
-            if pending.stage in {Stage.ROUTING, Stage.LIVE}:
+            if pending.stage in {ROUTING, LIVE}:
                 self._away(pending)
