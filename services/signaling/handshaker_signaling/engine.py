@@ -27,8 +27,6 @@ TICK_SECONDS = 0.025
 # stream costs about 100 us whatever it carries, so under load it pays to let a little more come together.
 PAUSE_SECONDS = 0.001
 METRICS_SECONDS = 1.0
-# What closing sockets and giving leases up may take once everything is settled.
-CLOSING_SECONDS = 1.0
 
 
 class Leases(Protocol):
@@ -66,6 +64,29 @@ class Wakes(Protocol):
     def wake(self, wake_ids: list[WakeId]) -> None: ...
 
 
+class Outlet:
+    """Wakes whoever writes a stream when there is something to write.
+
+    `busy` from `fill` until the writer waits again, that is, until everything has been written.
+    """
+
+    def __init__(self) -> None:
+        self._filled = asyncio.Event()
+        self.busy = False
+
+    def fill(self) -> None:
+        """There is something to write."""
+        self.busy = True
+        self._filled.set()
+
+    async def wait(self) -> None:
+        """Waits for something to write."""
+        if not self._filled.is_set():
+            self.busy = False
+        await self._filled.wait()
+        self._filled.clear()
+
+
 class Engine:
     """Runs one relay. Whoever tells the relay something calls `touch` afterwards."""
 
@@ -74,7 +95,7 @@ class Engine:
         self.now: Callable[[], float] = clock.monotonic
         self.stopped = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._watchers: dict[Attachment | InboundLink, asyncio.Event] = {}
+        self._outlets: dict[Attachment | InboundLink, Outlet] = {}
         self._ticked = asyncio.Event()
         self._scheduled = False
         self._pumped_at = 0.0
@@ -88,14 +109,14 @@ class Engine:
         """Says who carries effects out; needed once, before anything else."""
         self._leases, self._frames, self._peers, self._wakes = leases, frames, peers, wakes
 
-    def watch(self, source: Attachment | InboundLink) -> asyncio.Event:
-        """The event that is set whenever `source` has something to write."""
-        event = self._watchers[source] = asyncio.Event()
-        return event
+    def outlet(self, source: Attachment | InboundLink) -> Outlet:
+        """A new outlet, filled whenever `source` has something to write."""
+        outlet = self._outlets[source] = Outlet()
+        return outlet
 
-    def unwatch(self, source: Attachment | InboundLink) -> None:
+    def forget(self, source: Attachment | InboundLink) -> None:
         """Forgets a source that has gone."""
-        self._watchers.pop(source, None)
+        self._outlets.pop(source, None)
 
     def touch(self) -> None:
         """Has effects carried out soon."""
@@ -143,9 +164,9 @@ class Engine:
         if sources:
             effects.attachments, effects.links = [], []
             for source in sources:
-                event = self._watchers.get(source)
-                if event is not None:
-                    event.set()
+                outlet = self._outlets.get(source)
+                if outlet is not None:
+                    outlet.fill()
         if effects.forward:
             forwards, effects.forward = effects.forward, []
             self._peers.forward(forwards)
@@ -189,16 +210,20 @@ class Engine:
                 metrics.RELAY_RESULTS.labels(name.removeprefix("OUTCOME_").lower()).inc(new)
                 self._counted[outcome] = count
 
-    async def drain(self, seconds: float) -> None:
-        """Stores or answers everything in care (for `seconds` at most), closes all sockets and ends all streams."""
-        self.relay.drain()
-        self.touch()
-        until = self._loop.time() + seconds
-        await self._wait_for(lambda: self.relay.settled, until)
-        self.relay.close_all()
-        self.touch()
-        await self._wait_for(self._idle, until + CLOSING_SECONDS)
-        self.stopped.set()
+    async def drain(self, settle_seconds: float, close_seconds: float) -> None:
+        """Stores or answers everything in care, then closes all sockets and ends all streams.
+
+        Each of the two steps takes no longer than its time.
+        """
+        try:
+            self.relay.drain()
+            self.touch()
+            await self._wait_for(lambda: self.relay.settled, self._loop.time() + settle_seconds)
+            self.relay.close_all()
+            self.touch()
+            await self._wait_for(self._idle, self._loop.time() + close_seconds)
+        finally:
+            self.stopped.set()
 
     async def _wait_for(self, condition: Callable[[], bool], until: float) -> None:
         while not condition() and self._loop.time() < until:
@@ -207,5 +232,5 @@ class Engine:
 
     def _idle(self) -> bool:
         """Whether nothing waits to be written any more."""
-        busy = self._scheduled or any(event.is_set() for event in self._watchers.values())
+        busy = self._scheduled or any(outlet.busy for outlet in self._outlets.values())
         return not busy and self._leases.idle and self._frames.idle

@@ -24,8 +24,8 @@ from handshaker_signaling.wakes import WakeClient
 
 NAME = "signaling"
 PROCESS_NAME_BYTES = 8
-# Part of the time for draining that may go into settling what is in care; closing takes the rest.
-SETTLING_PART = 0.6
+# Parts of the time for draining: for settling what is in care, and for closing sockets and giving leases up.
+SETTLING_PART, CLOSING_PART = 0.6, 0.3
 
 
 class Signaling:
@@ -69,7 +69,8 @@ class Signaling:
 
     async def drain(self) -> None:
         """Settles what is in care, closes all sockets, gives the leases up and ends all streams."""
-        await self.engine.drain(self._settings.drain_seconds * SETTLING_PART)
+        seconds = self._settings.drain_seconds
+        await self.engine.drain(seconds * SETTLING_PART, seconds * CLOSING_PART)
 
 
 async def serve(settings: SignalingSettings) -> int:

@@ -9,7 +9,7 @@ from handshaker_common.ids import RecvId
 from handshaker_proto.signaling.v1 import relay_pb2, relay_pb2_grpc
 
 from handshaker_signaling.domain import Attachment, InboundLink
-from handshaker_signaling.engine import Engine
+from handshaker_signaling.engine import Engine, Outlet
 
 # Bytes of messages in one write of a stream.
 BATCH_BYTES = 1024 * 1024
@@ -40,12 +40,12 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
         await context.send_initial_metadata(())
         engine = self._engine
         attachment = engine.relay.attach()
-        filled = engine.watch(attachment)
-        filled.set()
+        outlet = engine.outlet(attachment)
+        outlet.fill()
         try:
-            await _converse(engine, self._read(attachment, context), _write(attachment, filled, context))
+            await _converse(engine, self._read(attachment, context), _write(attachment, outlet, context))
         finally:
-            engine.unwatch(attachment)
+            engine.forget(attachment)
             engine.relay.detach(attachment)
             engine.touch()
 
@@ -67,10 +67,10 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
             engine.touch()
 
 
-async def _write(attachment: Attachment, filled: asyncio.Event, context: Any) -> None:
+async def _write(attachment: Attachment, outlet: Outlet, context: Any) -> None:
     """Writes to a gateway whatever waits, in messages of bounded size."""
     while True:
-        await filled.wait()
+        await outlet.wait()
         response = relay_pb2.AttachResponse(draining=attachment.draining)
         size = 0
         for number, message, close in attachment.take():
@@ -83,8 +83,6 @@ async def _write(attachment: Attachment, filled: asyncio.Event, context: Any) ->
             else:
                 response.outputs.add(socket=number, close_code=close.code, close_reason=close.reason)
         await context.write(response)
-        if not attachment.waiting:
-            filled.clear()
 
 
 class PeerServicer(relay_pb2_grpc.PeerServiceServicer):
@@ -98,11 +96,11 @@ class PeerServicer(relay_pb2_grpc.PeerServiceServicer):
         await context.send_initial_metadata(())
         engine = self._engine
         link = engine.relay.link()
-        filled = engine.watch(link)
+        outlet = engine.outlet(link)
         try:
-            await _converse(engine, self._read(link, context), _answer(link, filled, context))
+            await _converse(engine, self._read(link, context), _answer(link, outlet, context))
         finally:
-            engine.unwatch(link)
+            engine.forget(link)
             link.closed = True
 
     async def _read(self, link: InboundLink, context: Any) -> None:
@@ -120,14 +118,12 @@ class PeerServicer(relay_pb2_grpc.PeerServiceServicer):
             engine.touch()
 
 
-async def _answer(link: InboundLink, filled: asyncio.Event, context: Any) -> None:
+async def _answer(link: InboundLink, outlet: Outlet, context: Any) -> None:
     """Writes results to another process."""
     while True:
-        await filled.wait()
+        await outlet.wait()
         results, link.results = link.results, []
         response = relay_pb2.LinkResponse()
         for reference, outcome in results:
             response.results.add(reference=reference, outcome=outcome)
         await context.write(response)
-        if not link.results:
-            filled.clear()

@@ -40,8 +40,8 @@ class Limits:
     # Payload of one ServerMessage; the protocol allows 64 KiB.
     message_bytes: int = 60_000
     most_subscriptions: int = 4_096
-    # Signatures checked before other work gets its turn; each costs about 100 us.
-    signatures_at_once: int = 16
+    # Signatures checked before other work gets its turn; each costs 100 to 200 us.
+    signatures_at_once: int = 8
     # Answers about mailboxes are kept: how many, and how long when there is one and when there is none.
     capabilities: int = 100_000
     capability_seconds: float = 30.0
