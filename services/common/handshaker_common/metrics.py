@@ -43,6 +43,7 @@ READY = gauge("handshaker_ready", "1 while the service and what it needs are up.
 BATCH_ITEMS = histogram(
     "handshaker_batch_items", "Items packed into one write of a stream.", "stream", buckets=BATCH_BUCKETS
 )
+DATABASE_ERRORS = counter("handshaker_database_errors_total", "Statements that PostgreSQL did not carry out.", "error")
 
 # --- auth ---
 ADMISSIONS = counter("handshaker_admissions_total", "Admissions that were offered.", "purpose", "outcome")

@@ -1,5 +1,6 @@
 """Stored frames: their sizes, how long they are kept, how much one answer carries."""
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple, NewType
 
@@ -94,6 +95,12 @@ def expiry_hour(now: float, ttl_hours: int) -> Hour:
     """
     ttl = min(max(ttl_hours, SHORTEST_TTL_HOURS), LONGEST_TTL_HOURS)
     return Hour(-int(-now // SECONDS_PER_HOUR) + ttl)
+
+
+def expiry_hours(now: float, ttls: Iterable[int]) -> list[Hour]:
+    """`expiry_hour` of each, worked out once for each different one."""
+    hours: dict[int, Hour] = {}
+    return [hours.get(ttl) or hours.setdefault(ttl, expiry_hour(now, ttl)) for ttl in ttls]
 
 
 def partition_day(hour: Hour) -> Day:

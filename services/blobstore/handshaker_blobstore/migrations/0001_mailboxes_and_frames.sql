@@ -49,18 +49,20 @@ COMMENT ON COLUMN frames.body IS 'class=OPAQUE; retention=UNTIL_ACKNOWLEDGED; ci
 
 -- Stores the frames of many mailboxes in one transaction.
 --
--- The arrays mailbox_ids, lock_keys and allowances have one element for each mailbox, ordered by lock key; the others
--- one for each frame: slot is the position of its mailbox from 1, rank its place among the frames for that mailbox
--- from 1. An allowance is the number of frames that the mailbox has room for, or -1 where that must be counted.
--- Returns for each mailbox how many frames it had room for, or -1 where there is no such mailbox. Frames whose rank
--- is at most that are committed when the transaction is.
+-- lock_keys, allowances and mailbox_ids have one element for each mailbox, ordered by lock key; the others one for each
+-- frame: slot is the position of its mailbox from 1, rank its place among the frames for that mailbox from 1, start
+-- and size say where its body stands, in bytes from 0. Ids (16 bytes each) and bodies stand one after the other in one value, because clients are slow at
+-- arrays of bytea. An allowance is the number of frames that the mailbox has room for, or -1 where that must be
+-- counted. Returns for each mailbox how many frames it had room for, or -1 where there is no such mailbox. Frames whose
+-- rank is at most that are committed when the transaction is.
 --
 -- The locks are taken in one order by everybody, so that nobody waits in a circle. They are held until the commit:
 -- a frame with a smaller sequence number can never appear after a larger one of the same mailbox was read, a mailbox
 -- that is being deleted takes no frame more, and a count is not overtaken.
 CREATE FUNCTION put_frames(
-    mailbox_ids bytea[], lock_keys bigint[], allowances integer[],
-    slots integer[], ranks integer[], recv_ids bytea[], frame_ids bytea[], expires_hours integer[], bodies bytea[],
+    lock_keys bigint[], allowances integer[], mailbox_ids bytea,
+    slots integer[], ranks integer[], expires_hours integer[], frame_ids bytea,
+    starts integer[], sizes integer[], bodies bytea,
     quota integer, this_hour integer
 ) RETURNS integer[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -75,18 +77,20 @@ BEGIN
             ELSE greatest(0, quota - (
                 SELECT count(*) FROM (
                     SELECT FROM frames
-                    WHERE frames.recv_id = asked.recv_id AND frames.expires_hour > this_hour LIMIT quota
+                    WHERE frames.recv_id = mailboxes.recv_id AND frames.expires_hour > this_hour LIMIT quota
                 ) AS held
             ))
         END
-        FROM unnest(mailbox_ids, allowances) WITH ORDINALITY AS asked (recv_id, allowance, slot)
-        LEFT JOIN mailboxes ON mailboxes.recv_id = asked.recv_id
+        FROM unnest(allowances) WITH ORDINALITY AS asked (allowance, slot)
+        LEFT JOIN mailboxes ON mailboxes.recv_id = substr(mailbox_ids, asked.slot::integer * 16 - 15, 16)
         ORDER BY asked.slot
     );
     INSERT INTO frames (recv_id, frame_id, expires_hour, partition_day, body)
-    SELECT put.recv_id, put.frame_id, put.expires_hour, put.expires_hour / 24, put.body
-    FROM unnest(slots, ranks, recv_ids, frame_ids, expires_hours, bodies)
-        AS put (slot, rank, recv_id, frame_id, expires_hour, body)
+    SELECT
+        substr(mailbox_ids, put.slot * 16 - 15, 16), substr(frame_ids, put.place::integer * 16 - 15, 16),
+        put.expires_hour, put.expires_hour / 24, substr(bodies, put.start + 1, put.size)
+    FROM unnest(slots, ranks, expires_hours, starts, sizes)
+        WITH ORDINALITY AS put (slot, rank, expires_hour, start, size, place)
     WHERE put.rank <= room[put.slot]
     ON CONFLICT DO NOTHING;
     RETURN room;

@@ -3,9 +3,9 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 
 import asyncpg
-from handshaker_common.ids import RecvId
 from handshaker_common.postgres import answering
 
 from handshaker_blobstore.domain.frames import (
@@ -18,13 +18,19 @@ from handshaker_blobstore.domain.frames import (
     Read,
     Removal,
     StoredFrame,
-    expiry_hour,
+    expiry_hours,
     this_hour,
 )
 from handshaker_blobstore.domain.quota import COUNT, Headroom
-from handshaker_blobstore.store.database import lock_key
+from handshaker_blobstore.store.database import integers, lock_key
 
-PUT = "SELECT put_frames($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+PUT = """
+    SELECT put_frames(
+        $1::text::bigint[], $2::text::integer[], $3,
+        $4::text::integer[], $5::text::integer[], $6::text::integer[], $7, $8::text::integer[], $9::text::integer[], $10,
+        $11, $12
+    )
+"""
 STORED_BEFORE = """
     SELECT frames.recv_id, frames.frame_id
     FROM unnest($1::bytea[], $2::bytea[]) AS asked (recv_id, frame_id)
@@ -43,12 +49,14 @@ READ = """
 """
 # Knowing the day, PostgreSQL looks into that day's partition alone.
 REMOVE_FROM_DAY = """
-    DELETE FROM frames USING unnest($1::bytea[], $2::bytea[], $3::integer[]) AS done (recv_id, frame_id, day)
-    WHERE frames.recv_id = done.recv_id AND frames.frame_id = done.frame_id AND frames.partition_day = done.day
+    DELETE FROM frames USING unnest($1::text::integer[]) WITH ORDINALITY AS done (day, place)
+    WHERE frames.recv_id = substr($2::bytea, done.place::integer * 16 - 15, 16)
+    AND frames.frame_id = substr($3::bytea, done.place::integer * 16 - 15, 16) AND frames.partition_day = done.day
 """
 REMOVE = """
-    DELETE FROM frames USING unnest($1::bytea[], $2::bytea[]) AS done (recv_id, frame_id)
-    WHERE frames.recv_id = done.recv_id AND frames.frame_id = done.frame_id
+    DELETE FROM frames USING generate_series(1, length($1::bytea) / 16) AS done (place)
+    WHERE frames.recv_id = substr($1::bytea, done.place * 16 - 15, 16)
+    AND frames.frame_id = substr($2::bytea, done.place * 16 - 15, 16)
 """
 
 
@@ -79,9 +87,9 @@ class FrameStore:
 
     async def _put(self, puts: Sequence[Put], now: float) -> tuple[list[int], list[int], list[int]]:
         """The room that each mailbox had, and each frame's mailbox (from 1) and rank in it (from 1)."""
-        sizes = Counter(put.recv_id for put in puts)
-        mailboxes = sorted(sizes, key=lock_key)
-        allowances = [self._headroom.claim(mailbox, sizes[mailbox]) for mailbox in mailboxes]
+        frames = Counter([put.recv_id for put in puts])
+        mailboxes = sorted(frames, key=lock_key)
+        allowances = [self._headroom.claim(mailbox, frames[mailbox]) for mailbox in mailboxes]
         slot_of = {mailbox: slot for slot, mailbox in enumerate(mailboxes, 1)}
         slots, ranks = [], []
         reached = [0] * (len(mailboxes) + 1)
@@ -90,24 +98,26 @@ class FrameStore:
             reached[slot] += 1
             slots.append(slot)
             ranks.append(reached[slot])
+        sizes = [len(put.frame) for put in puts]
         async with answering():
             room = await self._pool.fetchval(
                 PUT,
-                mailboxes,
-                [lock_key(mailbox) for mailbox in mailboxes],
-                allowances,
-                slots,
-                ranks,
-                [put.recv_id for put in puts],
-                [put.frame_id for put in puts],
-                [expiry_hour(now, put.ttl_hours) for put in puts],
-                [put.frame for put in puts],
+                integers(map(lock_key, mailboxes)),
+                integers(allowances),
+                b"".join(mailboxes),
+                integers(slots),
+                integers(ranks),
+                integers(expiry_hours(now, [put.ttl_hours for put in puts])),
+                b"".join([put.frame_id for put in puts]),
+                integers([0, *accumulate(sizes[:-1])]),
+                integers(sizes),
+                b"".join([put.frame for put in puts]),
                 self._quota,
                 this_hour(now),
             )
         for mailbox, allowance, free in zip(mailboxes, allowances, room, strict=True):
             if allowance == COUNT:
-                self._headroom.learn(mailbox, free - sizes[mailbox])
+                self._headroom.learn(mailbox, free - frames[mailbox])
         return room, slots, ranks
 
     async def _recognise_repeats(self, puts: Sequence[Put], outcomes: list[Outcome]) -> None:
@@ -145,17 +155,23 @@ class FrameStore:
 
     async def remove(self, removals: Sequence[Removal]) -> int:
         """Deletes the frames that are there; how many were."""
-        filed: list[tuple[RecvId, FrameId, Day]] = []
-        searched: list[tuple[RecvId, FrameId]] = []
-        for recv_id, frame_id, day in removals:
-            if day is None:
-                searched.append((recv_id, frame_id))
-            else:
-                filed.append((recv_id, frame_id, day))
+        filed = [removal for removal in removals if removal.partition_day is not None]
+        searched = [removal for removal in removals if removal.partition_day is None]
         removed = 0
         async with answering():
-            for statement, items in ((REMOVE_FROM_DAY, filed), (REMOVE, searched)):
-                if items:
-                    status = await self._pool.execute(statement, *(list(column) for column in zip(*items, strict=True)))
-                    removed += int(status.rpartition(" ")[2])
+            if filed:
+                days = integers([removal.partition_day or 0 for removal in filed])
+                removed += _rows(await self._pool.execute(REMOVE_FROM_DAY, days, *_packed(filed)))
+            if searched:
+                removed += _rows(await self._pool.execute(REMOVE, *_packed(searched)))
         return removed
+
+
+def _packed(removals: Sequence[Removal]) -> tuple[bytes, bytes]:
+    """Ids one after the other, as in `put_frames`."""
+    return b"".join([each.recv_id for each in removals]), b"".join([each.frame_id for each in removals])
+
+
+def _rows(status: str) -> int:
+    """How many rows a statement's status ("DELETE 3") speaks of."""
+    return int(status.rpartition(" ")[2])
