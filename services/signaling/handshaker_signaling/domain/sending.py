@@ -56,6 +56,7 @@ class Pending:
 
     __slots__ = (
         "acknowledged",
+        "at",
         "frame",
         "frame_id",
         "policy",
@@ -69,6 +70,7 @@ class Pending:
     )
 
     def __init__(self, mailbox: Mailbox, send: Submission, default_ttl_hours: int) -> None:
+        self.at = send.at
         self.recv_id = mailbox.recv_id
         self.wake_id = mailbox.wake_id
         self.frame_id = send.frame_id
@@ -92,6 +94,7 @@ class Sending:
         "_me",
         "_pending",
         "_reference",
+        "_refused",
         "_routes",
         "_routing",
         "_subscriptions",
@@ -108,6 +111,7 @@ class Sending:
         self._routing: dict[bytes, list[Pending]] = {}
         self._pending: dict[bytes, Pending] = {}
         self._timers: deque[tuple[float, Pending]] = deque()
+        self._refused: deque[Pending] = deque()
         self._forwards: dict[Process, dict[int, Pending]] = {}
         self._reference = 0
         self.counts: dict[int, int] = dict.fromkeys(Result.Outcome.values(), 0)
@@ -228,6 +232,10 @@ class Sending:
         elif outcome == PUT_STORED:
             self._effects.check.append(Stored(pending.recv_id, pending.wake_id, pending.silent))
             self._finish(pending, Result.OUTCOME_STORED, STORED)
+        elif outcome == Put.OUTCOME_REFUSED:
+            # Deleted a moment ago. The answer waits its time as for a mailbox that never was.
+            pending.stage = DONE
+            self._refused.append(pending)
         else:
             self._finish(pending, RESULT_OF_PUT.get(outcome, UNAVAILABLE))
 
@@ -294,7 +302,10 @@ class Sending:
     # --- time ---
 
     def tick(self, now: float) -> None:
-        """Stores what was not acknowledged in time."""
+        """Stores what was not acknowledged in time, and answers what was refused."""
+        refused = self._refused
+        while refused and refused[0].at + self._limits.refusal_seconds <= now:
+            self._finish(refused.popleft(), Result.OUTCOME_REFUSED)
         timers = self._timers
         while timers and timers[0][0] <= now:
             pending = timers.popleft()[1]
