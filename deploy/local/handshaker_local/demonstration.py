@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import asyncpg
 from handshaker_core.client.client import Client
@@ -84,6 +84,16 @@ class Storage:
     database: asyncpg.Connection
     since: int
 
+    @classmethod
+    async def begin(cls, database: asyncpg.Connection) -> Self:
+        """Counts from now on."""
+        return cls(database, await cls(database, 0).stored_ever())
+
+    async def stored_ever(self) -> int:
+        """The number of the last frame that was ever stored; numbers are never given twice."""
+        number: int = await self.database.fetchval("SELECT last_value FROM frame_sequence")
+        return number
+
     async def frames(self) -> list[bytes]:
         """What it holds."""
         query = "SELECT body FROM frames WHERE sequence > $1 ORDER BY sequence"
@@ -135,10 +145,19 @@ async def converse(alice: Person, bob: Person, storage: Storage, tell: Telling) 
             await within(alice.reaches(question.id, MessageState.DELIVERED), "the receipt for alice's message")
             await within(storage.emptied(), "the deletion of what bob has")
             tell("bob came online and read it: delivered. The server has deleted the frame.")
+            stored_before = await storage.stored_ever()
             answer = await bob.client.send(to_alice, ANSWER)
             await within(alice.gets(ANSWER), "the arrival of bob's message")
             await within(bob.reaches(answer.id, MessageState.DELIVERED), "the receipt for bob's message")
-            tell(f"bob answered {ANSWER!r}: delivered. alice was online, so it was never written to a disk.")
+            on_no_disk = await storage.stored_ever() == stored_before
+            tell(
+                f"bob answered {ANSWER!r}: delivered. "
+                + (
+                    "alice was online, so it was never written to a disk."
+                    if on_no_disk
+                    else "It was stored for a moment."
+                )
+            )
 
 
 def _shown(body: bytes) -> str:
@@ -149,7 +168,7 @@ async def _demonstrate(url: str, dsn: str) -> None:
     tell = Telling()
     database = await asyncpg.connect(dsn)
     try:
-        storage = Storage(database, await database.fetchval("SELECT last_value FROM frame_sequence"))
+        storage = await Storage.begin(database)
         with tempfile.TemporaryDirectory(prefix="handshaker-") as folder:
             async with person("alice", Path(folder), url) as alice, person("bob", Path(folder), url) as bob:
                 await meet(alice, bob, storage, tell)
