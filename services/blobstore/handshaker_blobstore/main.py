@@ -82,8 +82,9 @@ class Blobstore:
 
     async def write_uses(self) -> None:
         """Writes down which mailboxes were used. Once a day and at the end: see `Uses`."""
-        self._uses_day = today(self._clock.now())
-        await self._mailbox_store.touch(self._uses.take(), self._uses_day)
+        day = today(self._clock.now())
+        await self._uses.write_down(lambda used: self._mailbox_store.touch(used, day))
+        self._uses_day = day
 
     async def maintain_for_ever(self) -> None:
         """Calls `maintain` now and then; a database that is away is tried again soon."""

@@ -1,5 +1,6 @@
 """Which rows were used, written down together once a day."""
 
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 Id = TypeVar("Id", bound=bytes)
@@ -26,7 +27,8 @@ class Uses(Generic[Id]):
         """Whether they should be written down now."""
         return len(self._used) >= self._most
 
-    def take(self) -> list[Id]:
-        """What was used since the last time, in the order of the ids."""
-        used, self._used = self._used, set()
-        return sorted(used)
+    async def write_down(self, write: Callable[[list[Id]], Awaitable[None]]) -> None:
+        """Hands what was used since the last time to `write`, in the order of the ids; keeps it when that raises."""
+        used = sorted(self._used)
+        await write(used)
+        self._used.difference_update(used)

@@ -78,8 +78,9 @@ class Notify:
 
     async def write_uses(self) -> None:
         """Writes down which targets were used. Once a day and at the end: see `Uses`."""
-        self._uses_day = day_of(self._clock.now())
-        await self.store.touch(self._uses.take(), self._uses_day)
+        day = day_of(self._clock.now())
+        await self._uses.write_down(lambda used: self.store.touch(used, day))
+        self._uses_day = day
 
     async def maintain_for_ever(self) -> None:
         """Calls `maintain` now and then; a database that is away is tried again the next time."""

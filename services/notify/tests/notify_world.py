@@ -2,17 +2,21 @@
 
 import asyncio
 import contextlib
+import datetime
 import hashlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiomqtt
-from cryptography.hazmat.primitives import hpke
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, hpke, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -25,10 +29,36 @@ USERNAME, PASSWORD = "notify", "correct horse"  # the password of a broker that 
 START_SECONDS = 10
 
 
+class Certificates:
+    """A certificate for localhost that signs itself, so that it is its own authority."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir()
+        home.chmod(0o755)
+        self.authority, self.key = home / "certificate.pem", home / "key.pem"
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=1))
+            .not_valid_after(now + datetime.timedelta(hours=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        self.authority.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+
+
 class Mosquitto:
     """Debian's Mosquitto with our configuration, on a free port of loopback."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, certificates: Certificates | None = None) -> None:
         program, plugin = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin"), find_plugin()
         assert program, "Mosquitto is not installed: apt install mosquitto"
         assert plugin, "Mosquitto's dynamic security plugin is not installed: apt install mosquitto"
@@ -41,8 +71,16 @@ class Mosquitto:
         access.chmod(0o644)
         self.configuration = home / "mosquitto.conf"
         self.configuration.write_text(
-            broker_configuration(host="127.0.0.1", port=self.port, access_file=access, plugin=plugin)
+            broker_configuration(
+                host="127.0.0.1",
+                port=self.port,
+                access_file=access,
+                plugin=plugin,
+                certificate_file=certificates and certificates.authority,
+                key_file=certificates and certificates.key,
+            )
         )
+        self._tls = certificates and ssl.create_default_context(cafile=certificates.authority)
         self.log = home / "log"
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,7 +118,7 @@ class Mosquitto:
     @contextlib.asynccontextmanager
     async def device(self, *topics: str) -> AsyncIterator[aiomqtt.Client]:
         """A client without a name, subscribed to topics."""
-        async with aiomqtt.Client("127.0.0.1", self.port, timeout=5) as client:
+        async with aiomqtt.Client("localhost", self.port, timeout=5, tls_context=self._tls) as client:
             for topic in topics:
                 granted = await client.subscribe(topic, qos=1)
                 assert [int(getattr(code, "value", code)) for code in granted] == [1]

@@ -21,7 +21,7 @@ from handshaker_notify.main import PACKAGE, Notify
 from handshaker_notify.settings import NotifySettings
 from handshaker_proto.notify.v1 import notify_pb2
 from handshaker_proto.notify.v1.notify_pb2_grpc import WakeServiceStub, WakeTargetsServiceStub
-from notify_world import PASSWORD, USERNAME, Mosquitto, Owner, until
+from notify_world import PASSWORD, USERNAME, Certificates, Mosquitto, Owner, until
 
 
 class SteppingClock(FakeClock):
@@ -217,6 +217,42 @@ async def test_wakes_wait_for_a_broker_that_comes_back(database: str, tmp_path: 
 
 def unreachable(broker):
     return type(broker)("127.0.0.1", 1, None, None, None)
+
+
+async def test_wakes_wait_for_a_database_that_comes_back(database: str, tmp_path: Path, mosquitto: Mosquitto) -> None:
+    async with running(database, tmp_path, mosquitto, wake_interval_seconds=0.2) as world:
+        owner = await world.register()
+        pool = world.notify.store._pool
+        async with mosquitto.device(world.topic(owner)) as device:
+            before = counted("put_back")
+            await pool.execute("ALTER TABLE wake_targets RENAME TO away")
+            await world.wake(owner.wake_id)
+            await until(lambda: counted("put_back") > before)
+            await pool.execute("ALTER TABLE away RENAME TO wake_targets")
+            assert (await received(device)).payload == bytes(16)
+
+
+async def test_a_broker_is_reached_over_tls_and_only_with_the_right_certificate(
+    database: str, tmp_path: Path, state_folder: Path
+) -> None:
+    certificates = Certificates(state_folder / "mqtts-certificates")
+    broker = Mosquitto(state_folder / "mqtts", certificates)
+    broker.start()
+    try:
+        changes = {"mqtt_url": f"mqtts://localhost:{broker.port}"}
+        async with running(database, tmp_path, broker, **changes, mqtt_ca_file=certificates.authority) as world:
+            owner = await world.register()
+            async with broker.device(world.topic(owner)) as device:
+                await world.wake(owner.wake_id)
+                assert (await received(device)).payload == bytes(16)
+        others = Certificates(state_folder / "other-certificates")
+        refused = {"mqtt_ca_file": others.authority, "wake_wait_seconds": 0.3}
+        async with running(database, tmp_path, broker, **changes, **refused) as world:
+            await world.register(owner := Owner())
+            await world.wake(owner.wake_id)
+            await until(lambda: world.count("expired") == 1)
+    finally:
+        broker.stop()
 
 
 async def test_wakes_expire_and_overflow_while_the_broker_is_away(database: str, tmp_path: Path) -> None:

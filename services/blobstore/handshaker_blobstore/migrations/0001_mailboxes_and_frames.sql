@@ -51,10 +51,10 @@ COMMENT ON COLUMN frames.body IS 'class=OPAQUE; retention=UNTIL_ACKNOWLEDGED; ci
 --
 -- lock_keys, allowances and mailbox_ids have one element for each mailbox, ordered by lock key; the others one for each
 -- frame: slot is the position of its mailbox from 1, rank its place among the frames for that mailbox from 1, start
--- and size say where its body stands, in bytes from 0. Ids (16 bytes each) and bodies stand one after the other in one value, because clients are slow at
--- arrays of bytea. An allowance is the number of frames that the mailbox has room for, or -1 where that must be
--- counted. Returns for each mailbox how many frames it had room for, or -1 where there is no such mailbox. Frames whose
--- rank is at most that are committed when the transaction is.
+-- and size say where its body stands in `bodies`, in bytes from 0. Ids (16 bytes each) and bodies stand one after the
+-- other in one value, because clients are slow at arrays of bytea. An allowance is the number of frames that the
+-- mailbox has room for, or -1 where that must be counted. Returns for each mailbox how many frames it had room for, or
+-- -1 where there is no such mailbox. Frames whose rank is at most that are committed when the transaction is.
 --
 -- The locks are taken in one order by everybody, so that nobody waits in a circle. They are held until the commit:
 -- a frame with a smaller sequence number can never appear after a larger one of the same mailbox was read, a mailbox

@@ -143,9 +143,11 @@ class FramesServicer(frames_pb2_grpc.FramesServiceServicer):
         return pb.ReadFramesResponse(batch_id=request.batch_id, pages=[_page(page) for page in pages])
 
     async def _fetch(self, reads: list[Read]) -> list[Page]:
-        for read in reads:
-            self._uses.add(read.recv_id)
-        return await self._frames.read(reads, this_hour(self._clock.now()))
+        pages = await self._frames.read(reads, this_hour(self._clock.now()))
+        for read, page in zip(reads, pages, strict=True):
+            if not page.unknown:
+                self._uses.add(read.recv_id)
+        return pages
 
     async def _remove(self, request: pb.RemoveFramesRequest) -> pb.RemoveFramesResponse:
         check_count(len(request.removals))
