@@ -4,7 +4,6 @@ No delay is added when little happens, and the cost of a call is shared when muc
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
@@ -187,10 +186,10 @@ class BatchStream(Generic[Item, Result, Req, Res]):
         finally:
             for task in tasks:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*tasks, return_exceptions=True)
             call.cancel()
             self._call = None
+            # Raises only if we are cancelled ourselves meanwhile, which must not be swallowed: `run` would go on.
+            await asyncio.gather(*tasks, return_exceptions=True)
         return self._next_id > before + 1
 
     def _fail_all(self) -> None:

@@ -128,3 +128,26 @@ async def test_a_broken_stream_answers_all_and_comes_back(stream):
             except Unavailable:
                 continue
     assert answer.recv_id == b"again"
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_cancelling_ends_it_at_whatever_moment(turns):
+    class Broken:
+        """A stream that breaks at once, so that `run` is always opening and closing one."""
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            raise StopAsyncIteration
+
+        def cancel(self):
+            pass
+
+    batches = BatchStream(Broken, lambda batch_id, items: items, lambda response: response)
+    running = asyncio.ensure_future(batches.run())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=1)
+    assert running in done

@@ -1,7 +1,6 @@
 """Links to the other signaling processes, opened when there is something for them and closed when there is not."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 import grpc
@@ -63,8 +62,7 @@ class PeerLink:
         finally:
             self._call.cancel()
             writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError, grpc.RpcError, asyncio.InvalidStateError):
-                await writer
+            await asyncio.gather(writer, return_exceptions=True)
 
 
 class PeerLinks:
@@ -133,8 +131,7 @@ class PeerLinks:
         run = self._runs.pop(process, None)
         if run is not None:
             run.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await run
+            await asyncio.wait([run])
         address = address_of(process)
         if all(address_of(other) != address for other in self._links):
             await self._channels.close(Peer.SIGNALING, address)

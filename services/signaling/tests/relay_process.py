@@ -7,17 +7,19 @@ import json
 import os
 import signal
 import sys
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
-from handshaker_proto.blobstore.v1 import mailboxes_pb2, mailboxes_pb2_grpc
+from handshaker_proto.blobstore.v1 import frames_pb2, frames_pb2_grpc, mailboxes_pb2, mailboxes_pb2_grpc
 from handshaker_proto.signaling.v1 import relay_pb2, relay_pb2_grpc, socket_pb2
 from relay_parties import Event, Inbox, Mailbox, acknowledge
 
 START_SECONDS = 30
 WAIT_SECONDS = 15
+STORED_METRIC = 'handshaker_frames_total{outcome="stored"}'
 
 
 class Processes:
@@ -26,6 +28,7 @@ class Processes:
     def __init__(self, folder: Path, dsn: str, redis_url: str) -> None:
         self._folder, self._dsn, self._redis_url = folder, dsn, redis_url
         self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._metrics: dict[str, str] = {}
         self.blobstore = ""
 
     async def start_blobstore(self) -> None:
@@ -58,7 +61,9 @@ class Processes:
             while not ready.exists():
                 assert process.returncode is None, f"{service} did not start"
                 await asyncio.sleep(0.02)
-        return f"127.0.0.1:{json.loads(ready.read_text())['grpc']}"
+        ports = json.loads(ready.read_text())
+        self._metrics[name] = f"http://127.0.0.1:{ports['metrics']}/metrics"
+        return f"127.0.0.1:{ports['grpc']}"
 
     def kill(self, name: str) -> None:
         self._processes[name].kill()
@@ -89,6 +94,26 @@ class Processes:
             response = await mailboxes_pb2_grpc.MailboxesServiceStub(channel).CreateMailbox(request)
         assert response.HasField("created")
         return mailbox
+
+    async def stored(self, mailbox: Mailbox) -> int:
+        """How many frames wait in a mailbox."""
+        read = frames_pb2.ReadFramesRequest.Read(recv_id=mailbox.recv_id)
+        count = 0
+        async with grpc.aio.insecure_channel(self.blobstore) as channel:
+            call = frames_pb2_grpc.FramesServiceStub(channel).ReadFrames()
+            while True:
+                await call.write(frames_pb2.ReadFramesRequest(batch_id=1, reads=[read]))
+                [page] = (await call.read()).pages
+                count += len(page.frames)
+                if not page.more:
+                    return count
+                read.after = page.frames[-1].sequence
+
+    async def ever_stored(self) -> float:
+        """How many frames blobstore says it has stored since it started."""
+        text = await asyncio.to_thread(lambda: urllib.request.urlopen(self._metrics["blobstore"], timeout=5).read())
+        values = [line.split()[1] for line in text.decode().splitlines() if line.startswith(STORED_METRIC)]
+        return float(values[0]) if values else 0.0
 
 
 class Client:

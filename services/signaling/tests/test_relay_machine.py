@@ -178,6 +178,6 @@ class RelayMachine(RuleBasedStateMachine):
 
 
 RelayMachine.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestRelayMachine = RelayMachine.TestCase

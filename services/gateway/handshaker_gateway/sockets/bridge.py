@@ -1,7 +1,6 @@
 """From WebSockets to signaling processes: who serves which socket."""
 
 import asyncio
-import contextlib
 
 from aiohttp import WSMsgType, web
 from handshaker_common.channels import Channels, Peer
@@ -144,6 +143,5 @@ class SocketBridge:
         self._links.pop(address)
         run = self._runs.pop(address)
         run.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await run
+        await asyncio.wait([run])
         await self._channels.close(Peer.SIGNALING, address)

@@ -1,7 +1,6 @@
 """One stream to one signaling process, shared by all sockets that are assigned to it."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable
 
@@ -109,11 +108,11 @@ class RelayLink:
             self.connected = False
             self._call = None
             call.cancel()
+            self._drop_all()
             if writer is not None:
                 writer.cancel()
-                with contextlib.suppress(asyncio.CancelledError, grpc.RpcError, asyncio.InvalidStateError):
-                    await writer
-            self._drop_all()
+                # Raises only if we are cancelled ourselves meanwhile, which must not be swallowed.
+                await asyncio.gather(writer, return_exceptions=True)
         return stood
 
     def _receive(self, response: relay_pb2.AttachResponse) -> None:
