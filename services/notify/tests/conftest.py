@@ -31,7 +31,7 @@ def shared_mosquitto(state_folder: Path) -> Iterator[Mosquitto]:
 @pytest.fixture
 def mosquitto(shared_mosquitto: Mosquitto) -> Mosquitto:
     """A running Mosquitto, whatever the test before did to it."""
-    if not shared_mosquitto.running:
+    if shared_mosquitto.process is None:
         shared_mosquitto.start()
     return shared_mosquitto
 

@@ -8,8 +8,6 @@ import os
 import shutil
 import socket
 import ssl
-import subprocess
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -22,11 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from handshaker_common.ids import WakeId, wake_id
 from handshaker_common.testing import free_port
-from handshaker_notify.broker_config import broker_access, broker_configuration, find_plugin
+from handshaker_local.server import Server
+from handshaker_notify.broker_config import SALT_SIZE, broker_access, broker_configuration, find_plugin
 from handshaker_proto.notify.v1 import notify_pb2
 
 USERNAME, PASSWORD = "notify", "correct horse"  # the password of a broker that lives for one test run
-START_SECONDS = 10
 
 
 class Certificates:
@@ -55,22 +53,25 @@ class Certificates:
         )
 
 
-class Mosquitto:
+class Mosquitto(Server):
     """Debian's Mosquitto with our configuration, on a free port of loopback."""
 
+    name = "Mosquitto"
+
     def __init__(self, home: Path, certificates: Certificates | None = None) -> None:
+        super().__init__(home)
         program, plugin = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin"), find_plugin()
         assert program, "Mosquitto is not installed: apt install mosquitto"
         assert plugin, "Mosquitto's dynamic security plugin is not installed: apt install mosquitto"
         home.mkdir()
         home.chmod(0o755)  # it gives up root
         self.port = free_port()
-        self.home = home
         access = home / "access.json"
-        access.write_text(broker_access(username=USERNAME, password=PASSWORD, salt=os.urandom(12)))
+        access.write_text(broker_access(username=USERNAME, password=PASSWORD, salt=os.urandom(SALT_SIZE)))
         access.chmod(0o644)
-        self.configuration = home / "mosquitto.conf"
-        self.configuration.write_text(
+        self._program = program
+        self._configuration = home / "mosquitto.conf"
+        self._configuration.write_text(
             broker_configuration(
                 host="127.0.0.1",
                 port=self.port,
@@ -81,39 +82,15 @@ class Mosquitto:
             )
         )
         self._tls = certificates and ssl.create_default_context(cafile=certificates.authority)
-        self.log = home / "log"
-        self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen([self._program, "-c", self.configuration], stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            assert self.running, f"Mosquitto did not start: {self.log.read_text()}"
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            assert time.monotonic() < deadline, "Mosquitto does not listen"
-            time.sleep(0.01)
+        self.spawn([self._program, "-c", self._configuration])
+        self.wait_until(self._accepts)
 
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait(10)
+    def _accepts(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
 
     @contextlib.asynccontextmanager
     async def device(self, *topics: str) -> AsyncIterator[aiomqtt.Client]:

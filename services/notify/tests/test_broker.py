@@ -85,4 +85,4 @@ async def test_nothing_of_a_client_is_written_down(mosquitto: Mosquitto) -> None
     async with mosquitto.device(TOPIC):
         files = {file.name for file in mosquitto.home.iterdir()}
     assert files == {"access.json", "mosquitto.conf", "log"}
-    assert TOPIC not in mosquitto.log.read_text()
+    assert TOPIC not in mosquitto.log_path.read_text()
