@@ -1,5 +1,6 @@
 """The entrance: parse, run, and turn every way to fail into one sentence and an exit code."""
 
+import io
 import os
 import sys
 
@@ -8,19 +9,20 @@ import click
 from handshaker_cli.commands import handshaker
 from handshaker_cli.exits import ExitCode, Failure
 from handshaker_cli.options import wants_json
-from handshaker_cli.output.printer import HumanPrinter, JsonPrinter
+from handshaker_cli.output.printer import HumanPrinter, JsonPrinter, reader_left
 
 
 def run() -> None:
     """The `handshaker` command. Ends the process with one of `exits.ExitCode`."""
     arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the right letters is no reason to fail
+    code = main(arguments)
     try:
-        code = main(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain at exit while flushing; it finds nothing now.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.DONE
+        reader_left()
     sys.exit(code)
 
 
@@ -37,8 +39,6 @@ def main(arguments: list[str]) -> int:
         return _fail(arguments, Failure("usage", error.format_message(), ExitCode.USAGE))
     except click.Abort:
         return _fail(arguments, Failure("interrupted", "Interrupted.", ExitCode.INTERRUPTED))
-    except BrokenPipeError:
-        raise
     except Exception as error:
         if os.environ.get("HANDSHAKER_DEBUG"):
             raise

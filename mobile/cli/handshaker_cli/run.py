@@ -18,7 +18,7 @@ from handshaker_cli.operations.arguments import Arguments, Receive, Register
 from handshaker_cli.operations.results import Result
 from handshaker_cli.options import Settings
 from handshaker_cli.output import human
-from handshaker_cli.output.printer import HumanPrinter, JsonPrinter, Printer
+from handshaker_cli.output.printer import HumanPrinter, JsonPrinter, Printer, reader_left
 from handshaker_cli.rpc import sockets
 from handshaker_cli.rpc.client import ServingProcess
 
@@ -81,7 +81,7 @@ def carry_out(
     secret = _secret(settings)
     showing = _Showing(printer, judge, empty)
     stopped = ExitCode.DONE if _is_endless(arguments) else ExitCode.INTERRUPTED
-    return _run(_carry_out(settings, arguments, secret, showing), printer, stopped=stopped)
+    return _run(_patiently(lambda: _attempt(settings, arguments, secret, showing)), printer, stopped=stopped)
 
 
 def create_account(context: click.Context, arguments: Register) -> int:
@@ -92,7 +92,8 @@ def create_account(context: click.Context, arguments: Register) -> int:
         secret = _secret(settings)
     else:
         secret = _new_secret(settings)
-    work = _carry_out(settings, arguments, secret, _Showing(printer, _done, None))
+    showing = _Showing(printer, _done, None)
+    work = _patiently(lambda: _attempt(settings, arguments, secret, showing))
     return _run(work, printer, stopped=ExitCode.INTERRUPTED)
 
 
@@ -102,40 +103,40 @@ def serve(context: click.Context) -> int:
     printer = _printer(settings, human.render)
     secret = _secret(settings)
 
-    async def daemon() -> int:
-        from handshaker_cli import hosting  # noqa: PLC0415 - see `_here`
-
+    async def attempt() -> int:
         serving = await ServingProcess.find(settings.home)
         if serving is not None:
             serving.close()
             raise AlreadyServed(serving.serving, serving.process)
+        from handshaker_cli import hosting  # noqa: PLC0415 - see `_attempt`
+
         return await _Showing(printer, _done, None).consume(hosting.stay(settings.home, secret or "", settings.route))
 
-    return _run(daemon(), printer, stopped=ExitCode.DONE)
+    return _run(_patiently(attempt), printer, stopped=ExitCode.DONE)
 
 
-async def _carry_out(settings: Settings, arguments: Arguments, secret: str | None, showing: _Showing) -> int:
+async def _patiently(attempt: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Try again while another command has the account open: it will be done, or serve others, in a moment."""
     give_up_at = asyncio.get_running_loop().time() + BUSY_SECONDS
     while True:
-        serving = await ServingProcess.find(settings.home)
-        if serving is not None:
-            return await showing.consume(serving.perform(arguments.command, arguments, settings.route))
-        if secret is None:
-            raise ServingProcessGone  # it was there when the passphrase would have been asked for
         try:
-            return await showing.consume(_here(settings, secret, arguments))
+            return await attempt()
         except StoreInUse:
-            # Another command is at work, and will be done or will listen for commands soon.
             if asyncio.get_running_loop().time() > give_up_at:
                 raise
-            await asyncio.sleep(_BUSY_PAUSE_SECONDS)
+        await asyncio.sleep(_BUSY_PAUSE_SECONDS)
 
 
-def _here(settings: Settings, secret: str, arguments: Arguments) -> AsyncGenerator[Result, None]:
+async def _attempt(settings: Settings, arguments: Arguments, secret: str | None, showing: _Showing) -> int:
+    serving = await ServingProcess.find(settings.home)
+    if serving is not None:
+        return await showing.consume(serving.perform(arguments.command, arguments, settings.route))
+    if secret is None:
+        raise ServingProcessGone  # it was there when the passphrase would have been asked for
     # The client takes most of a second to import; a command that another process carries out does without it.
     from handshaker_cli import hosting  # noqa: PLC0415
 
-    return hosting.carry_out(settings.home, secret, settings.route, arguments)
+    return await showing.consume(hosting.carry_out(settings.home, secret, settings.route, arguments))
 
 
 def _run(work: Coroutine[Any, Any, int], printer: Printer, *, stopped: ExitCode) -> int:
@@ -164,6 +165,10 @@ def _run(work: Coroutine[Any, Any, int], printer: Printer, *, stopped: ExitCode)
         if stopped is not ExitCode.DONE:
             printer.fail(Failure("interrupted", "Interrupted.", stopped))
         return stopped
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. What they have not seen does not count as shown.
+        reader_left()
+        return ExitCode.DONE
     except BaseException:
         printer.end()
         raise

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from handshaker_cli.main import main
 
 PASSPHRASE = "correct horse battery"
@@ -139,19 +140,29 @@ class Options:
             options += ["--passphrase-file", str(self.passphrase_file)]
         return [*options, *arguments]
 
+    def run(self, *arguments: str, stdin: bytes = b"") -> Done:
+        """Run a command to its end, without a terminal."""
+        raise NotImplementedError
+
+    def json(self, *arguments: str, stdin: bytes = b"") -> Done:
+        return self.run("--json", *arguments, stdin=stdin)
+
+    def register(self, *arguments: str) -> Done:
+        assert self.server is not None
+        return self.run("--server", self.server, "register", *arguments).succeeded()
+
 
 @dataclass(frozen=True)
 class Inside(Options):
     """Runs commands in this process, which is quick. For what ends by itself and asks nobody."""
 
-    def run(self, *arguments: str) -> Done:
+    def run(self, *arguments: str, stdin: bytes = b"") -> Done:
         out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main(self.line(*arguments))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main(self.line(*arguments))
         return Done(int(code), out.getvalue(), err.getvalue())
-
-    def json(self, *arguments: str) -> Done:
-        return self.run("--json", *arguments)
 
 
 @dataclass(frozen=True)
@@ -163,13 +174,11 @@ class Shell(Options):
     def command(self, *arguments: str) -> list[str]:
         return [*COMMAND, *self.line(*arguments)]
 
-    def run(self, *arguments: str, stdin: str | bytes = "") -> Done:
-        """Run a command to its end, without a terminal."""
-        data = stdin.encode() if isinstance(stdin, str) else stdin
+    def run(self, *arguments: str, stdin: bytes = b"") -> Done:
         ended = subprocess.run(
             self.command(*arguments),
             env=self.environment,
-            input=data,
+            input=stdin,
             capture_output=True,
             timeout=PATIENCE,
             start_new_session=True,
@@ -177,13 +186,6 @@ class Shell(Options):
         )
         return Done(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
-    def json(self, *arguments: str, stdin: str | bytes = "") -> Done:
-        return self.run("--json", *arguments, stdin=stdin)
-
     def start(self, *arguments: str) -> Running:
         """Start a command that stays."""
         return Running(self.command(*arguments), self.environment)
-
-    def register(self, *arguments: str) -> Done:
-        assert self.server is not None
-        return self.run("--server", self.server, "register", *arguments).succeeded()

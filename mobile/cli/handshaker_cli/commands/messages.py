@@ -59,7 +59,7 @@ def send(context: click.Context, to: str, text: str, wait: float | None) -> int:
     `receive`, or by the daemon: it is queued, not lost.
     """
     content = _standard_input() if text == "-" else text
-    return carry_out(context, arguments.Send(to=to, text=content, wait=wait), render=human.sent, judge=_judge_sent)
+    return carry_out(context, arguments.Send(to=to, text=content, wait=wait), render=human.sent, judge=judge_sent)
 
 
 @click.command(
@@ -108,7 +108,8 @@ def history(context: click.Context, to: str, search: str | None, limit: int) -> 
     return carry_out(context, arguments.History(to=to, search=search, limit=limit), empty="No messages.")
 
 
-def _judge_sent(result: Result) -> ExitCode:
+def judge_sent(result: Result) -> ExitCode:
+    """A message that was refused is no success."""
     failed = isinstance(result, Message) and result.state == "failed"
     return ExitCode.REFUSED if failed else ExitCode.DONE
 

@@ -1,7 +1,7 @@
 """Operations on messages."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing
 
 from handshaker_core import model
@@ -26,8 +26,8 @@ from handshaker_cli.errors import NotYetConnected, ServerNotReached
 from handshaker_cli.operations import views
 from handshaker_cli.operations.arguments import History, Receive, Send
 from handshaker_cli.operations.resolve import find_contact
-from handshaker_cli.operations.results import Result
-from handshaker_cli.operations.watching import Watch, flushed
+from handshaker_cli.operations.results import Notice, Result
+from handshaker_cli.operations.watching import Watch, exhaust, flushed
 
 SEND_SECONDS = 5.0
 """How long `send` waits for the server to take the message when nobody says how long."""
@@ -49,8 +49,10 @@ async def send(client: Client, arguments: Send) -> AsyncGenerator[Result, None]:
     if contact.state is not ContactState.CONNECTED:
         raise NotYetConnected(contact)
     with closing(client.events()) as events:
-        message = await client.send(contact.id, arguments.text)
-        yield views.message(await _taken(events, message, arguments.wait), contact.name)
+        message = await _taken(events, await client.send(contact.id, arguments.text), arguments.wait)
+        if message.state is not MessageState.SENDING:
+            await exhaust(flushed(client))  # what was queued for others goes out as well
+        yield views.message(message, contact.name)
 
 
 async def _taken(events: Listener, message: model.Message, wait: float | None) -> model.Message:
@@ -81,6 +83,8 @@ async def receive(client: Client, arguments: Receive) -> AsyncGenerator[Result, 
     with closing(client.events()) as events:
         async for result in receiving.waiting():
             yield result
+        if arguments.follow:
+            yield Notice("waiting", "Waiting for messages. Ctrl-C ends it.")
         coming = receiving.followed(events) if arguments.follow else receiving.caught_up(events)
         async for event in coming:
             async for result in receiving.shown(event):
@@ -88,8 +92,7 @@ async def receive(client: Client, arguments: Receive) -> AsyncGenerator[Result, 
     async for result in receiving.waiting():
         yield result
     if not arguments.follow:
-        async for _ in flushed(client):
-            pass
+        await exhaust(flushed(client))
 
 
 class _Receiving:
@@ -109,9 +112,9 @@ class _Receiving:
                 yield views.request(request)
         while unread := await self._client.unread():
             names = {contact.id: contact.name for contact in await self._client.contacts(include_all=True)}
-            for message in unread:
+            for message, read_up_to in with_limits(unread):
                 yield views.message(message, names[message.contact_id])
-                await self._client.mark_read(message.contact_id, message.id)
+                await self._client.mark_read(message.contact_id, read_up_to)
 
     async def followed(self, events: Listener) -> AsyncGenerator[Event, None]:
         """Events until the time is over. Raises: ServerNotReached."""
@@ -160,6 +163,21 @@ class _Receiving:
         elif isinstance(event, RequestReceived | MessageReceived | FrameUnreadable | EventsMissed):
             async for result in self.waiting():
                 yield result
+
+
+def with_limits(unread: Sequence[model.Message]) -> list[tuple[model.Message, int]]:
+    """Each message with the number up to which its contact's messages are all shown once this one is.
+
+    The order in which they are shown is that of the conversation, which may differ from that of their numbers.
+    """
+    beyond_all = max(message.id for message in unread) + 1
+    first_to_come: dict[int, int] = {}  # of each contact's messages that are shown later, the lowest number
+    pairs = []
+    for message in reversed(unread):
+        to_come = first_to_come.get(message.contact_id, beyond_all)
+        pairs.append((message, to_come - 1))
+        first_to_come[message.contact_id] = min(to_come, message.id)
+    return pairs[::-1]
 
 
 def _is_offline(event: Event) -> bool:

@@ -35,6 +35,12 @@ async def flushed(client: Client) -> AsyncGenerator[Notice, None]:
         yield _QUEUED
 
 
+async def exhaust(notices: AsyncGenerator[Notice, None]) -> None:
+    """Wait for what is behind notices that nobody needs to see."""
+    async for _ in notices:
+        pass
+
+
 class Watch:
     """Turns events into notices; says that the connection is gone once, not at every attempt."""
 

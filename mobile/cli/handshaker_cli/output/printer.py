@@ -93,6 +93,11 @@ class HumanPrinter:
             self._line_open = True
 
 
+def reader_left() -> None:
+    """Nobody reads standard output any more: what is still to be flushed at the end goes nowhere, and no error comes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _write(stream: TextIO, text: str) -> None:
     """One line, seen at once by whoever reads a pipe; colours only on terminals and where nobody asked for none."""
     click.echo(text, file=stream, color=_colour(stream))
