@@ -1,5 +1,6 @@
 """For every route a request that is right, fresh each time, and a look at what it would change."""
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
@@ -18,11 +19,12 @@ from handshaker_proto.options.v1 import options_pb2
 from handshaker_proto.signaling.v1 import socket_pb2
 from load.mailboxes import Mailbox
 
-from e2e.hostile import RawSocket
+from e2e.hostile import PATIENCE, RawSocket
 from e2e.rest import ROUTE, Account, Answer, Gateway, Route, decode, login, registration
 
 State = socket_pb2.SubscriptionEvent.State
 MLKEM768_BYTES = 1184
+RETRY_SECONDS = 0.05
 Look = Callable[[], Awaitable[object]]
 
 
@@ -118,10 +120,15 @@ async def new_mailbox(gateway: Gateway) -> Mailbox:
 
 
 async def subscription_state(url: str, mailbox: Mailbox) -> str:
-    """What a subscription to the mailbox is answered: whether it is there."""
-    async with await RawSocket.connect(url) as socket:
-        await socket.say(subscribe=[mailbox.subscribe(socket.challenge)])
-        return State.Name((await socket.message()).subscription[0].state)
+    """What a subscription to the mailbox is answered: whether it is there. A server that cannot tell is asked again."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        async with await RawSocket.connect(url) as socket:
+            await socket.say(subscribe=[mailbox.subscribe(socket.challenge)])
+            state = (await socket.message()).subscription[0].state
+        if state != State.STATE_UNAVAILABLE or asyncio.get_running_loop().time() > deadline:
+            return State.Name(state)
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def look_up(gateway: Gateway, lookup_hash: bytes) -> object:
