@@ -92,7 +92,7 @@ class Message:
     """A line of a conversation.
 
     Attributes:
-        id: names it in this store; larger ones came later.
+        id: names it in this store.
         failure: a stable reason where the state is `failed`: `refused`, `expired`, `malformed`.
         sent_at_ms: the sender's clock.
         created_at_ms: this device's clock when it was written or arrived.

@@ -1,19 +1,21 @@
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from handshaker_common.testing import state_folder  # noqa: F401 - a fixture
+import pytest_asyncio
+from handshaker_core.client import Client, prekeys
 from handshaker_core.store import vault
 from handshaker_local.system import System
+from handshaker_local.testing import system  # noqa: F401 - a fixture
 
 sys.path.insert(0, os.path.dirname(__file__))  # noqa: PTH120 - helpers of these tests stand beside them
 
-POW_BITS = {
-    f"HANDSHAKER_POW_BITS_{purpose}": "6"
-    for purpose in ("REGISTRATION", "MAILBOX", "LOOKUP", "FIRST_CONTACT", "WAKE_TARGET")
-}
+from engine_world import person
+
+MakePerson = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,19 +27,30 @@ def quick_passphrases() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def system(state_folder: Path) -> Iterator[System]:  # noqa: F811
-    """The real services with real databases, on loopback."""
-    with System(state_folder / "system", env=POW_BITS) as started:
-        started.start()
-        yield started
-
-
-@pytest.fixture(scope="session")
-def server_url(system: System) -> str:
-    return system.gateway_urls[0]
+@pytest.fixture
+def server_urls(system: System) -> list[str]:  # noqa: F811
+    """Two gateways of one system of real services with real databases."""
+    return system.gateway_urls
 
 
 @pytest.fixture
-def new_home(tmp_path: Path) -> Callable[[str], Path]:
-    return lambda name: tmp_path / name
+def few_prekeys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a hundred post-quantum keys for everybody takes longer than most tests."""
+    monkeypatch.setattr(prekeys, "FULL", 12)
+    monkeypatch.setattr(prekeys, "LOW", 6)
+    monkeypatch.setattr(prekeys, "UPLOAD_PIECE", 5)
+
+
+@pytest_asyncio.fixture
+async def new_person(server_urls: list[str], tmp_path: Path, few_prekeys: None) -> AsyncIterator[MakePerson]:
+    """Makes registered clients, each at another gateway than the one before."""
+    async with AsyncExitStack() as stack:
+        made = 0
+
+        async def make(username: str | None = None, *, server: str | None = None, name: str = "") -> Client:
+            nonlocal made
+            made += 1
+            url = server or server_urls[made % len(server_urls)]
+            return await stack.enter_async_context(person(tmp_path / str(made), url, username, name))
+
+        yield make

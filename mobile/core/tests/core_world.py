@@ -184,6 +184,11 @@ class Party:
         history = self.do(lambda u: messages.history(u.c, contact, None, 10_000, None))
         return [message.text for message in history if message.direction is direction]
 
+    def history(self) -> list[str]:
+        contact = self.contact()
+        assert contact is not None
+        return [message.text for message in self.do(lambda u: messages.history(u.c, contact, None, 10_000, None))]
+
     def states(self) -> list[MessageState]:
         contact = self.contact()
         if contact is None:

@@ -120,7 +120,7 @@ def in_a_process(folder: Path, at: int, *, after: bool) -> int:
             FUSE.left, FUSE.after = at, after
             converse(folder)
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a fork must never go on as a second test run
             traceback.print_exc()
         finally:
             os._exit(status)

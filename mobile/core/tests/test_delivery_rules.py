@@ -92,7 +92,7 @@ def test_a_held_mailbox_keeps_its_order(pair: Pair, word: Outcome) -> None:
         assert at is not None
         waits.append(at - a.now)
         a.now = at
-        assert [frame.frame_id for frame in a.due()][0] == first.frame_id
+        assert a.due()[0].frame_id == first.frame_id
         a.result(first.frame_id, word)
     assert all(0 < wait <= 600 for wait in waits)
     assert waits[-1] > waits[0]
@@ -301,6 +301,44 @@ def test_a_time_from_the_end_of_days_does_no_harm(pair: Pair) -> None:
     a.do(lambda u: sending.post_to_contact(u, contact, content, Kind.TEXT))
     deliver(b, a.due(), a)
     assert b.texts(Direction.INCOMING)[-1] == "late"
+
+
+@pytest.mark.parametrize("hours", [0, 5])
+def test_messages_that_were_overtaken_stand_where_they_were_written(pair: Pair, hours: int) -> None:
+    a, b = pair
+    a.send("one")
+    a.send("two")
+    a.now += hours * 3600
+    b.now = a.now
+    a.send("three")
+    one, two, three = a.due()
+    b.send("between")
+    deliver(b, [three], a)
+    b.now += 1
+    b.send("last")
+    deliver(b, [two], a)
+    deliver(b, [one], a)
+    assert b.history()[-5:] == ["between", "one", "two", "three", "last"]
+    assert [message.text for message in b.do(lambda u: messages.unread(u.c, None, 10))] == ["one", "two", "three"]
+    contact = b.contact()
+    assert contact is not None
+    last = b.do(lambda u: messages.history(u.c, contact, "three", 1, None))
+    page = b.do(lambda u: messages.history(u.c, contact, None, 2, last[0].id))
+    assert [message.text for message in page] == ["one", "two"]
+
+
+def test_nobody_writes_into_the_past(pair: Pair) -> None:
+    a, b = pair
+    contact = a.contact()
+    assert contact is not None
+    a.send("long ago")
+    deliver(b, a.due(), a)
+    b.now += 3700
+    b.send("now")
+    content = Content(secrets.token_bytes(16), 1, Text("pretends to be older"))
+    a.do(lambda u: sending.post_to_contact(u, contact, content, Kind.TEXT))
+    deliver(b, a.due(), a)
+    assert b.history()[-2:] == ["now", "pretends to be older"]
 
 
 def test_a_message_id_serves_once(pair: Pair) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from handshaker_core.model import ContactId, Direction, MessageKind, MessageState
 from handshaker_core.store import (
     Connection,
     NoStore,
@@ -17,6 +18,8 @@ from handshaker_core.store import (
     StoreTooNew,
     StoreUnusable,
     WrongPassphrase,
+    home,
+    messages,
     migrations,
 )
 from handshaker_core.store import settings as stored
@@ -28,6 +31,10 @@ SECRET = "Treffen um neun am Brunnen"
 
 def _put(c: Connection) -> None:
     stored.put(c, "note", SECRET)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def _get(c: Connection) -> str | None:
@@ -48,10 +55,10 @@ async def test_a_wrong_passphrase_changes_no_file(tmp_path: Path) -> None:
     store = await Store.create(tmp_path, PASSPHRASE)
     await store.run(_put)
     await store.close()
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = contents(tmp_path)
     with pytest.raises(WrongPassphrase):
         await Store.open(tmp_path, "wrong")
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert contents(tmp_path) == before
     store = await Store.open(tmp_path, PASSPHRASE)
     assert await store.run(_get) == SECRET
     await store.close()
@@ -110,7 +117,7 @@ async def test_only_the_owner_may_look(tmp_path: Path) -> None:
 async def test_nothing_is_opened_or_made_where_it_should_not(tmp_path: Path) -> None:
     with pytest.raises(NoStore):
         await Store.open(tmp_path, PASSPHRASE)
-    assert list(tmp_path.iterdir()) == []
+    assert contents(tmp_path) == {}
     await (await Store.create(tmp_path, PASSPHRASE)).close()
     with pytest.raises(StoreExists):
         await Store.create(tmp_path, PASSPHRASE)
@@ -147,8 +154,6 @@ async def test_missing_and_damaged_files_say_so(tmp_path: Path) -> None:
 async def test_creation_that_was_cut_short_is_finished_or_begun_anew(
     tmp_path: Path, after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from handshaker_core.store import home
-
     class Crashed(BaseException):
         pass
 
@@ -170,7 +175,7 @@ async def test_creation_that_was_cut_short_is_finished_or_begun_anew(
         store = await Store.open(tmp_path, PASSPHRASE)
     await store.run(_put)
     await store.close()
-    assert not list(tmp_path.glob("*.new*"))
+    assert not [name for name in contents(tmp_path) if ".new" in name]
 
 
 async def test_a_unit_commits_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -267,9 +272,6 @@ def test_scripts_are_split_into_statements() -> None:
 
 
 async def test_deleted_text_leaves_nothing_in_the_search_index(tmp_path: Path) -> None:
-    from handshaker_core.model import ContactId, Direction, MessageKind, MessageState
-    from handshaker_core.store import messages
-
     store = await Store.create(tmp_path, PASSPHRASE)
 
     def fill(c: Connection) -> None:

@@ -1,26 +1,35 @@
 """Contacts and conversations as people handle them: by name, in order, and compared by safety number."""
 
+import re
+
 from handshaker_core.client.errors import AmbiguousContact, NoSuchContact, NotVerified
 from handshaker_core.client.unit import Unit
 from handshaker_core.model import Contact, ContactId
 from handshaker_core.protocol.safety_number import DIGITS, safety_number
 from handshaker_core.store import contacts
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_NUMBERS_END = 2**63  # of the database's integers
+
 
 def resolve(u: Unit, reference: int | str) -> Contact:
-    """The contact that a person means: a number, a username, a name, or the beginning of neither.
+    """The contact that a person means by a number, a username or a name.
 
     A username that the directory confirmed comes before a name that somebody merely claims.
 
     Raises:
         NoSuchContact, AmbiguousContact.
     """
-    if isinstance(reference, int) or (reference.isascii() and reference.isdigit()):
-        found = contacts.get(u.c, ContactId(min(int(reference), 2**62)))
+    if isinstance(reference, str) and _NUMBER.fullmatch(reference):
+        reference = int(reference)
+    if isinstance(reference, int):
+        found = contacts.get(u.c, ContactId(reference)) if 0 < reference < _NUMBERS_END else None
         if found is None:
             raise NoSuchContact
         return found
     wanted = reference.strip().removeprefix("@").casefold()
+    if not wanted:
+        raise NoSuchContact
     everybody = contacts.everybody(u.c)
     confirmed = [contact for contact in everybody if contact.username == wanted]
     if confirmed:

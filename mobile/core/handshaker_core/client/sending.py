@@ -57,7 +57,8 @@ def send_text(u: Unit, contact: ContactId, text: str) -> MessageNumber:
     """
     if not contacts.is_connected(u.c, contact):
         raise NotConnected
-    content = new_content(u, Text(text))
+    sent_at_ms = messages.next_sent_at(u.c, contact, u.now_ms)
+    content = Content(u.rng(MESSAGE_ID_SIZE), sent_at_ms, Text(text))
     return keep_outgoing(u, contact, content, text, post_to_contact(u, contact, content, Kind.TEXT))
 
 

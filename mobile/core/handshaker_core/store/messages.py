@@ -10,6 +10,10 @@ from handshaker_core.store.connection import Connection
 SHORTEST_INDEXED = 3
 """Shorter search texts are looked for row by row."""
 
+LONGEST_OVERTAKING_MS = 3_600_000
+LONGEST_CLOCK_STEP_MS = 60_000
+"""A clock that was set back by more than this is believed, even if order suffers."""
+
 # Outgoing states in the order in which they may follow each other. A late proof of arrival overrides `failed`.
 _ADVANCE = (
     "UPDATE messages SET state = ?, failure = ? WHERE id = ? AND direction = 'outgoing' AND CASE state"
@@ -46,8 +50,10 @@ def add(c: Connection, new: NewMessage) -> MessageNumber | None:
         (new.contact, new.created_at_ms / 1000),
     )
     created = c.execute(
-        "INSERT INTO messages (conversation_id, direction, message_id, kind, text, sent_at_ms, created_at_ms, state,"
-        " frame_id) SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM conversations WHERE contact_id = ?"
+        "INSERT INTO messages (conversation_id, direction, message_id, kind, text, sent_at_ms, created_at_ms, position,"
+        " state, frame_id) SELECT id, ?, ?, ?, ?, ?, ?,"
+        " coalesce(?, (SELECT coalesce(max(position), 0) + 1 FROM messages WHERE conversation_id = conversations.id)),"
+        " ?, ? FROM conversations WHERE contact_id = ?"
         " ON CONFLICT (conversation_id, direction, message_id) DO NOTHING",
         (
             new.direction,
@@ -56,12 +62,39 @@ def add(c: Connection, new: NewMessage) -> MessageNumber | None:
             new.text,
             new.sent_at_ms,
             new.created_at_ms,
+            _overtaken_at(c, new),
             new.state,
             new.frame_id,
             new.contact,
         ),
     )
     return MessageNumber(created.lastrowid) if created.rowcount == 1 else None
+
+
+def _overtaken_at(c: Connection, new: NewMessage) -> int | None:
+    """The position of the first message that its sender wrote later and that came before it; None in the usual case.
+
+    Only what came within the last hour can have overtaken it, so that nobody can write into the past.
+    """
+    if new.direction is Direction.OUTGOING or new.kind is not MessageKind.TEXT:
+        return None
+    row = c.execute(
+        "SELECT min(m.position) FROM messages m JOIN conversations v ON v.id = m.conversation_id WHERE v.contact_id = ?"
+        " AND m.direction = 'incoming' AND m.kind = 'text' AND m.sent_at_ms > ? AND m.created_at_ms > ?",
+        (new.contact, new.sent_at_ms, new.created_at_ms - LONGEST_OVERTAKING_MS),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def next_sent_at(c: Connection, contact: ContactId, now_ms: int) -> int:
+    """The time for the next outgoing message: now, but later than that of the one before, so that order can be told."""
+    row = c.execute(
+        "SELECT max(m.sent_at_ms) FROM messages m JOIN conversations v ON v.id = m.conversation_id"
+        " WHERE v.contact_id = ? AND m.direction = 'outgoing'",
+        (contact,),
+    ).fetchone()
+    last = -1 if row is None or row[0] is None else row[0]
+    return last + 1 if now_ms <= last < now_ms + LONGEST_CLOCK_STEP_MS else now_ms
 
 
 def advance(
@@ -102,7 +135,7 @@ def ends_unreadable(c: Connection, contact: ContactId) -> bool:
     """Whether the last line of the conversation is one that could not be decrypted."""
     row = c.execute(
         "SELECT m.kind FROM messages m JOIN conversations v ON v.id = m.conversation_id WHERE v.contact_id = ?"
-        " ORDER BY m.id DESC LIMIT 1",
+        " ORDER BY m.position DESC, m.sent_at_ms DESC, m.id DESC LIMIT 1",
         (contact,),
     ).fetchone()
     return row is not None and row[0] == MessageKind.UNREADABLE
@@ -128,8 +161,11 @@ def history(
     `search` leaves only those that contain this text; case and accents do not matter from three characters on. `before`
     leaves only those that came before this one.
     """
-    where = " WHERE v.contact_id = ? AND m.id < ?"
-    parameters: list[int | str] = [contact, before if before is not None else 2**62]
+    where = " WHERE v.contact_id = ?"
+    parameters: list[int | str] = [contact]
+    if before is not None:
+        where += " AND (m.position, m.sent_at_ms, m.id) < (SELECT position, sent_at_ms, id FROM messages WHERE id = ?)"
+        parameters.append(before)
     if search:
         if len(search) >= SHORTEST_INDEXED:
             where += " AND m.id IN (SELECT rowid FROM messages_fts WHERE messages_fts MATCH ?)"
@@ -138,7 +174,9 @@ def history(
             where += " AND m.text LIKE ? ESCAPE '\\'"
             escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
             parameters.append(f"%{escaped}%")
-    rows = c.execute(f"{_SELECT}{where} ORDER BY m.id DESC LIMIT ?", (*parameters, limit)).fetchall()
+    rows = c.execute(
+        f"{_SELECT}{where} ORDER BY m.position DESC, m.sent_at_ms DESC, m.id DESC LIMIT ?", (*parameters, limit)
+    ).fetchall()
     return [_message(row) for row in reversed(rows)]
 
 
@@ -149,7 +187,10 @@ def unread(c: Connection, contact: ContactId | None, limit: int) -> list[Message
         where += " AND v.contact_id = ?"
         parameters.append(contact)
     return [
-        _message(row) for row in c.execute(f"{_SELECT}{where} ORDER BY m.id LIMIT ?", (*parameters, limit)).fetchall()
+        _message(row)
+        for row in c.execute(
+            f"{_SELECT}{where} ORDER BY m.position, m.sent_at_ms, m.id LIMIT ?", (*parameters, limit)
+        ).fetchall()
     ]
 
 

@@ -113,7 +113,8 @@ CREATE TABLE peer_mailboxes (
     send_secret BLOB NOT NULL
 ) STRICT;
 
--- kind: text; unreadable (a frame that could not be decrypted). Ordered by id: as they came to this device.
+-- kind: text; unreadable (a frame that could not be decrypted). Shown in the order of position, sent_at_ms, id: as they
+-- came to this device, but one that was overtaken on its way shares the position of the first that overtook it.
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     conversation_id INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
@@ -123,12 +124,14 @@ CREATE TABLE messages (
     text TEXT NOT NULL,
     sent_at_ms INTEGER NOT NULL,
     created_at_ms INTEGER NOT NULL,
+    position INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('sending', 'stored', 'delivered', 'read', 'failed', 'received')),
     failure TEXT,
     frame_id BLOB,
     UNIQUE (conversation_id, direction, message_id)
 ) STRICT;
-CREATE INDEX messages_conversation ON messages (conversation_id, id);
+CREATE INDEX messages_shown ON messages (conversation_id, position, sent_at_ms, id);
+CREATE INDEX messages_sent ON messages (conversation_id, direction, sent_at_ms);
 CREATE INDEX messages_unread ON messages (conversation_id, id) WHERE state = 'received';
 CREATE UNIQUE INDEX messages_frame ON messages (frame_id) WHERE frame_id IS NOT NULL;
 
