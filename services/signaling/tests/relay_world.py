@@ -396,3 +396,15 @@ class World:
         target = self._core(origin)
         if target is not None:
             target.relay.sending.forward_answered(self.now, core.me, *result)
+
+
+ACTIVE_AND_DRAINED = [Event.STATE_ACTIVE, Event.STATE_DRAINED]
+
+
+def subscribed(world: World, mailbox: Mailbox, core: int = -1) -> Client:
+    """A client that has subscribed and been told that all is drained."""
+    client = world.connect(core)
+    client.subscribe(mailbox)
+    world.run()
+    assert client.inbox.states(mailbox) == ACTIVE_AND_DRAINED
+    return client
