@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from handshaker_core.client import connecting, conversations, directory, opening, receipts, requests, sending, setup
 from handshaker_core.client import settings as preferences
 from handshaker_core.client.core import Core, StepProgress, no_progress
-from handshaker_core.client.errors import LoggedOut, NoSuchRequest, NotRegistered
+from handshaker_core.client.errors import LoggedOut, NoSuchMessage, NoSuchRequest, NotRegistered
 from handshaker_core.client.events import ConnectionState, Listener
 from handshaker_core.client.online import Online
 from handshaker_core.client.settings import Settings
@@ -288,10 +288,10 @@ class Client:
         return await self.message(number)
 
     async def message(self, number: int) -> Message:
-        """One message. Raises: LookupError."""
+        """One message. Raises: NoSuchMessage."""
         found = await self._core.run(lambda u: messages.get(u.c, MessageNumber(number)))
         if found is None:
-            raise LookupError("there is no message of that number")
+            raise NoSuchMessage
         return found
 
     async def history(

@@ -66,6 +66,13 @@ class AmbiguousContact(UsageError):
     sentence = "Several contacts have that name; use the number from the list of contacts."
 
 
+class NoSuchMessage(UsageError):
+    """No message of that number."""
+
+    reason = "no_such_message"
+    sentence = "There is no message of that number."
+
+
 class NotConnected(UsageError):
     """There is no conversation with this contact."""
 

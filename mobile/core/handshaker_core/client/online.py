@@ -22,6 +22,9 @@ from handshaker_core.store import outbox as stored
 ANSWER_SECONDS = 30.0
 """A server that says nothing about a frame for so long is not there any more, whatever the socket looks like."""
 
+STABLE_SECONDS = 10.0
+"""A connection that lasted so long was a good one: the next is made quickly when it breaks."""
+
 _LOOK_AHEAD = 128
 
 
@@ -56,21 +59,24 @@ class Online:
         backoff = Backoff()
         while True:
             self._set_state(ConnectionState.CONNECTING)
+            began = time.monotonic()
             try:
                 async with connect(self._core.server, self._core.way) as connection:
                     self._set_state(ConnectionState.ONLINE)
-                    await self._serve(connection, backoff)
+                    await self._serve(connection)
             except NetworkError as error:
                 self.drained.clear()
+                if time.monotonic() - began > STABLE_SECONDS:
+                    backoff.succeeded()
                 wait = backoff.failed()
                 self._set_state(ConnectionState.OFFLINE, error, wait)
                 await asyncio.sleep(wait)
 
-    async def _serve(self, connection: RelayConnection, backoff: Backoff) -> None:
+    async def _serve(self, connection: RelayConnection) -> None:
         """Do everything that goes on over one connection, until it fails."""
         subscriptions = Subscriptions(self._core, connection)
         parts: list[Coroutine[Any, Any, None]] = [
-            self._read(connection, subscriptions, backoff),
+            self._read(connection, subscriptions),
             self._pump(connection),
             self._send_receipts(),
             subscriptions.keep(),
@@ -87,7 +93,7 @@ class Online:
             await asyncio.gather(*tasks, return_exceptions=True)
             subscriptions.close()
 
-    async def _read(self, connection: RelayConnection, subscriptions: Subscriptions, backoff: Backoff) -> None:
+    async def _read(self, connection: RelayConnection, subscriptions: Subscriptions) -> None:
         while True:
             received = await connection.receive()
             if received.results or received.deliveries:
@@ -96,11 +102,9 @@ class Online:
             if received.results:
                 self._core.signals[Signal.OUTBOX].set()
             await subscriptions.take(received.subscriptions)
-            if received.subscriptions:
-                backoff.succeeded()
-                if subscriptions.drained and not self.drained.is_set():
-                    self.drained.set()
-                    self._core.hub.publish([Drained()])
+            if received.subscriptions and subscriptions.drained and not self.drained.is_set():
+                self.drained.set()
+                self._core.hub.publish([Drained()])
 
     async def _pump(self, connection: RelayConnection) -> None:
         """Send what is due, as long as the window has room; wait for results, new frames or the end of a hold."""

@@ -50,12 +50,19 @@ def clean_name(text: str) -> str:
 
 
 def clean_profile(display_name: str, username: str) -> Profile:
-    """What somebody else says about themselves: cleaned, cut, and without a username that cannot be one."""
+    """What somebody else says about themselves: cleaned, cut, and without a username that cannot be one.
+
+    A display name in the form of a username is dropped: it could only pretend to be a confirmed one.
+    """
     name = clean_name(display_name).encode()[:MAX_DISPLAY_NAME_BYTES].decode(errors="ignore")
+    return Profile("" if _as_username(name) else name, _as_username(username))
+
+
+def _as_username(text: str) -> str | None:
     try:
-        return Profile(name, normalise(username) if username else None)
+        return normalise(text.removeprefix("@"))
     except InvalidUsername:
-        return Profile(name, None)
+        return None
 
 
 def _fitting(what: str, text: str, maximum: int) -> str:

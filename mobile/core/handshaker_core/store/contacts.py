@@ -104,7 +104,8 @@ def everybody(c: Connection) -> list[Contact]:
 
 def display(contact_id: int, display_name: str, username: str | None, claimed: str | None) -> str:
     """What to show of somebody: a name that the directory confirms before one that is only claimed."""
-    return username or display_name or claimed or f"contact {contact_id}"
+    unconfirmed = f"{claimed} (unconfirmed)" if claimed else ""
+    return username or display_name or unconfirmed or f"contact {contact_id}"
 
 
 def _contact(row: tuple[Any, ...]) -> Contact:
