@@ -39,7 +39,7 @@ class System:
 
     `gateway_port` 0 picks a free one. With several gateways the first has `gateway_port`, and every one knows every
     signaling process. `env` is added to the environment of every service. Use it as a context manager, or call `stop`
-    in any case: also after a `start` that failed.
+    in any case: also after a `start` that failed. It may be started again, at the same addresses.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class System:
         self._env = dict(env or {})
         self._guardian: Guardian | None = None
         self._urls: list[str] = []
+        self._ports: dict[str, list[Ports]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -97,16 +98,16 @@ class System:
             certificates.ensure([kind.name for kind in KINDS], dt.datetime.now(dt.UTC))
             self.folder.ensure_secrets(SECRETS)
             postgres, redis, broker = self._start_stores(progress)
-            ports = self._choose_ports()
+            self._choose_ports()
             shared = Surroundings(
                 certificates=certificates,
                 secrets=self.folder.secrets,
-                targets={kind.name: ",".join(at.target for at in ports[kind.name]) for kind in KINDS},
+                targets={kind.name: ",".join(at.target for at in self._ports[kind.name]) for kind in KINDS},
                 databases={kind.name: postgres.dsn(kind.name) for kind in KINDS if kind.database},
                 redis_url=redis.url,
                 mqtt_url="" if broker is None else broker.url,
             )
-            self._start_services(shared, ports, progress)
+            self._start_services(shared, progress)
 
     def _start_stores(self, progress: Progress) -> tuple[Postgres, Redis, Broker | None]:
         """PostgreSQL with a database for each service, Redis and, where it is installed, Mosquitto; side by side."""
@@ -139,19 +140,22 @@ class System:
         home = self.folder.path / "mosquitto"
         return Broker(home, host=HOST, port=port, password=password, guardian=self._guardian)
 
-    def _choose_ports(self) -> dict[str, list[Ports]]:
+    def _choose_ports(self) -> None:
+        """Once: what was stopped and starts again is found where it was."""
+        if self._ports:
+            return
         numbers = {kind.name: self._counts.get(kind.name, 1) for kind in KINDS}
         gateways = self._counts["gateway"]
         free = iter(free_ports(2 * sum(numbers.values()) + gateways, HOST))
         chosen = [self._gateway_port or next(free), *(next(free) for _ in range(gateways - 1))]
         self._urls = [f"http://{HOST}:{port}" for port in chosen]
-        return {name: [Ports(next(free), next(free)) for _ in range(number)] for name, number in numbers.items()}
+        self._ports = {name: [Ports(next(free), next(free)) for _ in range(number)] for name, number in numbers.items()}
 
-    def _start_services(self, shared: Surroundings, ports: Mapping[str, list[Ports]], progress: Progress) -> None:
+    def _start_services(self, shared: Surroundings, progress: Progress) -> None:
         """All at once; each waits for those that it needs."""
         waiting: dict[str, ServiceProcess] = {}
         for kind in KINDS:
-            for number, at in enumerate(ports[kind.name], start=1):
+            for number, at in enumerate(self._ports[kind.name], start=1):
                 name = kind.name if number == 1 else f"{kind.name}-{number}"
                 env = environment(kind, at, self.folder.ready / f"{name}.json", shared)
                 if kind.name == "gateway":
