@@ -6,13 +6,7 @@ import pytest
 from handshaker_local.testing import system  # noqa: F401
 
 from e2e.parties import until_works
-from e2e.rest import gateway_at
-
-
-@pytest.fixture(scope="session")
-def gateways():
-    """How many gateways and signaling processes the session's system has."""
-    return 2
+from e2e.rest import Account, gateway_at
 
 
 @pytest.fixture
@@ -31,3 +25,9 @@ async def until_ready(url, seconds=30):
         while (answer := await until_works(lambda: client.ask("GET", "/readyz"))).status != 200:
             assert asyncio.get_running_loop().time() < deadline, answer.body
             await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def account(gateway):
+    """A new account, logged in."""
+    return await Account.register(gateway)

@@ -263,3 +263,8 @@ async def gateway_at(url: str) -> AsyncIterator[Gateway]:
     """A client of the gateway at `url`."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), cookie_jar=aiohttp.DummyCookieJar()) as s:
         yield Gateway(s, url)
+
+
+def without(mapping: dict[str, Any], name: str) -> dict[str, Any]:
+    """The mapping without one of its names."""
+    return {key: value for key, value in mapping.items() if key != name}

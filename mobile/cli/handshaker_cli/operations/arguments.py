@@ -74,6 +74,7 @@ class Requests(Arguments):
     """List the requests that wait for an answer."""
 
     command: ClassVar[str] = "requests"
+    connected: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)

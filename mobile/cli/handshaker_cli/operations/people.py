@@ -10,7 +10,7 @@ from handshaker_cli.operations.arguments import Accept, Connect, Contacts, Rejec
 from handshaker_cli.operations.resolve import find_contact, find_request
 from handshaker_cli.operations.results import Result
 from handshaker_cli.operations.told import Told
-from handshaker_cli.operations.watching import flushed
+from handshaker_cli.operations.watching import flushed, up_to_date
 
 
 async def search(client: Client, arguments: Search) -> AsyncGenerator[Result, None]:
@@ -46,7 +46,9 @@ async def connect(client: Client, arguments: Connect) -> AsyncGenerator[Result, 
 
 
 async def requests(client: Client, _: Requests) -> AsyncGenerator[Result, None]:
-    """Yields the requests that wait for an answer, oldest first."""
+    """Yields the requests that wait for an answer, oldest first, as the server has them if it can be reached."""
+    async for notice in up_to_date(client):
+        yield notice
     for request in reversed(await client.requests()):
         yield views.request(request)
 

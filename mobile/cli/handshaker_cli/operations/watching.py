@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from typing import Final
 
 from handshaker_core.client import (
@@ -10,6 +11,7 @@ from handshaker_core.client import (
     ConnectionState,
     Event,
     IdentityChanged,
+    Listener,
     Trouble,
     Unreachable,
 )
@@ -19,6 +21,10 @@ from handshaker_cli.operations.results import Notice
 FLUSH_SECONDS: Final = 5.0
 """How long a command waits for the server to take what it has to say."""
 
+LOOK_SECONDS: Final = 5.0
+"""How long a command that shows something waits for what is new on the server."""
+
+_NOT_LOOKED: Final = Notice("offline", "The server cannot be reached now: this is what was here before.")
 _QUEUED: Final = Notice(
     "queued",
     "The server has not taken it yet. It is kept on this machine and goes out with the next send or receive, or by the "
@@ -33,6 +39,24 @@ async def flushed(client: Client) -> AsyncGenerator[Notice, None]:
             await client.flushed()
     except TimeoutError:
         yield _QUEUED
+
+
+async def up_to_date(client: Client) -> AsyncGenerator[Notice, None]:
+    """Take what waits on the server; yields a notice where it cannot be reached soon."""
+    with closing(client.events()) as events:
+        drained, failed = asyncio.create_task(client.drained()), asyncio.create_task(_goes_offline(events))
+        await asyncio.wait({drained, failed}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        looked = drained.done()
+        drained.cancel()
+        failed.cancel()
+    if not looked:
+        yield _NOT_LOOKED
+
+
+async def _goes_offline(events: Listener) -> None:
+    async for event in events:
+        if isinstance(event, ConnectionChanged) and event.state is ConnectionState.OFFLINE:
+            return
 
 
 async def exhaust(notices: AsyncGenerator[Notice, None]) -> None:
