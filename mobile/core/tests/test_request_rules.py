@@ -1,7 +1,9 @@
 """Requests to connect, case by case: who may answer what, and what each answer leaves behind."""
 
 import itertools
+import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from handshaker_core.client.events import FrameUnreadable, RequestAnswered, Requ
 from handshaker_core.credentials import FrameId, Mailbox
 from handshaker_core.model import ContactState, Direction, MessageState, RequestId, RequestState
 from handshaker_core.net.relay import IncomingFrame, Outcome, OutgoingFrame
+from handshaker_core.protocol.frame import Frame, FrameType
 from handshaker_core.store import accounts, contacts, mailboxes, sessions
 from handshaker_core.store import requests as stored
 from handshaker_core.store.mailboxes import State
@@ -55,6 +58,14 @@ def chat(a: Party, b: Party, word: str) -> None:
     assert f"{word} from b" in a.texts(Direction.INCOMING)
     for party in (a, b):
         assert not [event for event in party.events if isinstance(event, FrameUnreadable)]
+
+
+def current_session(party: Party) -> bytes:
+    return party.do(lambda u: sessions.of_contact(u.c, contacts.everybody(u.c)[0].id))[0].handshake_id
+
+
+def same_session(a: Party, b: Party) -> bool:
+    return current_session(a) == current_session(b)
 
 
 def test_asking_accepting_chatting(pair: Pair) -> None:
@@ -113,16 +124,19 @@ def test_two_who_ask_each_other_are_connected(pair: Pair, order: tuple[str, ...]
         (a if a.standing() is ContactState.ASKING else b).accept()
         exchange(a, b)
     assert {a.standing(), b.standing()} == {ContactState.CONNECTED}
+    assert same_session(a, b)
+    for party in pair:
+        assert not party.awaits_answer()
     for word in ("one", "two", "three"):
         chat(a, b, word)
-    current = [party.do(lambda u: sessions.of_contact(u.c, contacts.everybody(u.c)[0].id)[0]) for party in pair]
-    assert current[0].handshake_id == current[1].handshake_id
+    assert same_session(a, b)
     for party in pair:
         assert not party.do(lambda u: stored.listed(u.c, only_pending=True))
 
 
 @pytest.mark.parametrize("request_last", [True, False])
-def test_a_request_may_arrive_after_its_own_answer(pair: Pair, request_last: bool) -> None:
+@pytest.mark.parametrize("chance", range(6))  # of which session has the smaller name
+def test_a_request_may_arrive_after_its_own_answer(pair: Pair, request_last: bool, chance: int) -> None:
     a, b = pair
     a.ask(b, "from a")
     b.ask(a, "from b")
@@ -134,7 +148,41 @@ def test_a_request_may_arrive_after_its_own_answer(pair: Pair, request_last: boo
     deliver(a, second, b)
     exchange(a, b)
     for word in ("one", "two", "three"):
-        chat(a, b, word)
+        chat(a, b, f"{word} {chance}")
+    assert same_session(a, b)
+
+
+def test_an_old_frame_under_a_new_id_is_dropped_whichever_session_it_was_of(pair: Pair) -> None:
+    a, b = pair
+    a.ask(b, "from a")
+    b.ask(a, "from b")
+    frames = {0: a.due(), 1: b.due()}
+    deliver(b, frames[0], a)
+    deliver(a, frames[1], b)
+    frames[0] += a.due()
+    frames[1] += b.due()
+    exchange(a, b)
+    a.send("text")
+    b.send("text")
+    frames[0] += a.due()
+    frames[1] += b.due()
+    exchange(a, b)
+    for to, old in ((b, frames[0]), (a, frames[1])):
+        before, told = to.history(), len(to.events)
+        deliver(to, [replace(frame, frame_id=FrameId(secrets.token_bytes(16))) for frame in old])
+        assert to.history() == before
+        assert to.events[told:] == []
+
+
+def test_what_is_written_before_the_confirmation_uses_the_session_that_the_other_side_has(pair: Pair) -> None:
+    a, b = pair
+    a.ask(b, "from a")
+    b.ask(a, "from b")
+    deliver(a, b.due(), b)
+    a.send("at once")
+    assert Frame.decode(a.due()[-1].frame).type is FrameType.RATCHET
+    exchange(a, b)
+    assert b.texts(Direction.INCOMING) == ["from a", "at once"]
 
 
 def test_a_message_may_overtake_the_acceptance(pair: Pair) -> None:
@@ -156,7 +204,8 @@ def test_a_message_may_overtake_the_acceptance(pair: Pair) -> None:
     assert set(b.states()) == {MessageState.DELIVERED}
 
 
-def test_whoever_begins_anew_is_still_the_same_person(pair: Pair) -> None:
+@pytest.mark.parametrize("chance", range(6))  # of which session has the smaller name
+def test_whoever_begins_anew_is_still_the_same_person(pair: Pair, chance: int) -> None:
     """A contact who has lost the conversation asks again, with the same identity: no question, and a new session."""
     a, b = pair
     connect(a, b)
@@ -171,8 +220,9 @@ def test_whoever_begins_anew_is_still_the_same_person(pair: Pair) -> None:
     a.ask(b, "me again")
     deliver(b, a.due(), a)
     assert b.standing() is ContactState.CONNECTED
+    assert current_session(b) == current_session(a) != old.handshake_id
     exchange(a, b)
-    chat(a, b, "after")
+    chat(a, b, f"after {chance}")
     current = b.do(lambda u: sessions.of_contact(u.c, contacts.everybody(u.c)[0].id))
     assert current[0].handshake_id != old.handshake_id
     assert current[-1].handshake_id == old.handshake_id  # what is still on its way can be read
@@ -187,6 +237,8 @@ def test_silence_is_a_silent_no(pair: Pair) -> None:
     b.do(lambda u: requests.reject(u, request, tell=False))
     assert b.due() == []
     assert b.standing() is ContactState.CLOSED
+    left = b.do(lambda u: u.c.execute("SELECT 1 FROM sessions UNION ALL SELECT 1 FROM peer_mailboxes").fetchall())
+    assert left == []  # nothing is kept with which the stranger could be written to
     b.now += 1000
     b.send_receipts()
     assert b.due() == []
