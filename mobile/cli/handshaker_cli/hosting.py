@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import Self
 
@@ -88,8 +88,9 @@ class Host:
             raise OtherProxy
         call = read_call(command, arguments)
         try:
-            async for result in run(self.client, call):
-                yield result
+            async with aclosing(run(self.client, call)) as results:
+                async for result in results:
+                    yield result
         finally:
             if isinstance(call, LogOut):
                 self._logged_out.set()
@@ -109,7 +110,8 @@ async def carry_out(home: Path, passphrase: str, route: Route, arguments: Argume
             await stack.enter_async_context(host.connected())
         if isinstance(arguments, Receive) and arguments.follow:
             await stack.enter_async_context(host.serving(arguments.command))
-        async for result in run(host.client, arguments):
+        results = await stack.enter_async_context(aclosing(run(host.client, arguments)))
+        async for result in results:
             yield result
 
 

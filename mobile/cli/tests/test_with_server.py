@@ -56,10 +56,9 @@ def test_a_request_by_link_and_its_rejection(people, insiders):
     early = dave.json("send", "1", "too early")
     assert (early.code, early.error["error"]) == (2, "not_connected")
     assert "has not answered your request yet" in early.error["message"]
-    shown = alice.json("receive").succeeded().objects
-    (request,) = [item for item in shown if item["type"] == "request"]
+    (request,) = alice.json("requests").succeeded().objects
     assert (request["name"], request["greeting"], request["state"]) == ("Dave", "by link", "pending")
-    assert alice.json("requests").succeeded().objects == [request]
+    assert alice.json("receive").succeeded().objects == [request]
     (rejected,) = alice.json("reject", "Dave", "--tell").succeeded().objects
     assert rejected["state"] == "rejected"
     assert alice.json("requests").succeeded().objects == []

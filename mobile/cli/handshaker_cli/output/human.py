@@ -96,7 +96,7 @@ def _request(request: Request) -> str:
 
 
 _OUTGOING = {
-    "pending": "Your request to {name} is on its way; it waits for their answer.",
+    "pending": "Your request to {name} waits for their answer.",
     "accepted": "{name} accepted your request. You are connected.",
     "rejected": "{name} rejected your request.",
 }
