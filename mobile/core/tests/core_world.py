@@ -7,6 +7,7 @@ the server's part, as badly as a test wants.
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from unittest import mock
 
 from handshaker_core.client import inbox, outbox, prekeys, receipts, requests, sending, setup
 from handshaker_core.client.events import DeliveryChanged, Event
@@ -21,6 +22,7 @@ from handshaker_core.protocol.bundle import verify_bundle
 from handshaker_core.protocol.frame import Frame, FrameType
 from handshaker_core.protocol.randomness import system_randomness
 from handshaker_core.store import accounts, contacts, mailboxes, messages, sessions
+from handshaker_core.store import database as database_module
 from handshaker_core.store import prekeys as stored_prekeys
 from handshaker_core.store import requests as stored_requests
 from handshaker_core.store.connection import Connection
@@ -32,6 +34,11 @@ from handshaker_proto.keys.v1 import keys_pb2
 T = TypeVar("T")
 
 KEY = DatabaseKey(bytes(32))
+# These tests end processes, they do not cut the power; and nobody looks at their memory.
+QUICK_PRAGMAS = (
+    *(pragma for pragma in database_module._PRAGMAS if "memory_security" not in pragma),
+    "PRAGMA synchronous = OFF",
+)
 START = 1_800_000_000.0
 ONE_TIME_KEYS = 3
 
@@ -61,9 +68,8 @@ class Party:
         self.keys = self.database.transact(self._prepare)
 
     def _open(self, database: type[Database]) -> Database:
-        opened = database(self.path, KEY)
-        opened._connection.execute("PRAGMA synchronous = OFF")  # these tests end processes, they do not cut the power
-        return opened
+        with mock.patch.object(database_module, "_PRAGMAS", QUICK_PRAGMAS):
+            return database(self.path, KEY)
 
     def _prepare(self, c: Connection) -> accounts.AccountKeys:
         keys = setup.ensure_account(c, "https://chat.example", None, lambda: START, system_randomness)

@@ -1,6 +1,7 @@
 """Frames in and out, case by case: what the server's words mean, and what becomes of frames that cannot be read."""
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +28,11 @@ from test_request_rules import connect, deliver, exchange
 Pair = tuple[Party, Party]
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    both = Party(tmp_path / "a" / "db"), Party(tmp_path / "b" / "db")
+@pytest.fixture(scope="module")
+def friends(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two stores that are connected and owe each other nothing, to be copied."""
+    folder = tmp_path_factory.mktemp("friends")
+    both = Party(folder / "a" / "db"), Party(folder / "b" / "db")
     connect(*both)
     for party in both:
         party.mark_read()
@@ -37,7 +40,16 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         party.send_receipts()
     exchange(*both)
     for party in both:
-        party.events.clear()
+        party.close()
+    return folder
+
+
+@pytest.fixture
+def pair(friends: Path, tmp_path: Path) -> Iterator[Pair]:
+    shutil.copytree(friends, tmp_path, dirs_exist_ok=True)
+    both = Party(tmp_path / "a" / "db"), Party(tmp_path / "b" / "db")
+    for party in both:
+        party.now += 100
     yield both
     for party in both:
         party.close()

@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,18 @@ from handshaker_core.store.mailboxes import State
 Pair = tuple[Party, Party]
 
 
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two fresh stores, to be copied."""
+    folder = tmp_path_factory.mktemp("strangers")
+    for name in ("a", "b"):
+        Party(folder / name / "db").close()
+    return folder
+
+
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
+def pair(strangers: Path, tmp_path: Path) -> Iterator[Pair]:
+    shutil.copytree(strangers, tmp_path, dirs_exist_ok=True)
     both = Party(tmp_path / "a" / "db"), Party(tmp_path / "b" / "db")
     yield both
     for party in both:

@@ -105,6 +105,23 @@ async def test_plaintext_is_never_on_the_disk(tmp_path: Path) -> None:
         sqlite3.connect(tmp_path / "messages.db").execute("SELECT * FROM sqlite_master")
 
 
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        ("cipher_memory_security", "1"),
+        ("secure_delete", 1),
+        ("foreign_keys", 1),
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("temp_store", 2),
+    ],
+)
+async def test_the_database_is_careful(tmp_path: Path, pragma: str, value: object) -> None:
+    store = await Store.create(tmp_path, PASSPHRASE)
+    assert await store.run(lambda c: c.execute(f"PRAGMA {pragma}").fetchone()) == (value,)
+    await store.close()
+
+
 async def test_only_the_owner_may_look(tmp_path: Path) -> None:
     home = tmp_path / "home"
     store = await Store.create(home, PASSPHRASE)
