@@ -4,6 +4,7 @@ A `Party` is everything below the client's asyncio parts: real SQLCipher file, r
 the server's part, as badly as a test wants.
 """
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ from handshaker_core.net.relay import IncomingFrame, Outcome, OutgoingFrame, Pol
 from handshaker_core.protocol import session as protocol
 from handshaker_core.protocol.address import SendId
 from handshaker_core.protocol.bundle import verify_bundle
-from handshaker_core.protocol.frame import Frame, FrameType
+from handshaker_core.protocol.frame import Frame, FrameSize, FrameType
 from handshaker_core.protocol.randomness import system_randomness
 from handshaker_core.store import accounts, contacts, mailboxes, messages, sessions
 from handshaker_core.store import database as database_module
@@ -240,3 +241,17 @@ class KeyWatch:
 def outcome_when_away(outgoing: OutgoingFrame) -> Outcome:
     """What a server says when the recipient does not answer at once."""
     return Outcome.OFFLINE if outgoing.policy is Policy.LIVE_ONLY else Outcome.STORED
+
+
+def junk(kind: str, frame: bytes) -> bytes:
+    """A frame of that kind, out of one that is whole."""
+    return {
+        "short": b"x",
+        "empty": b"",
+        "unknown version": b"\x09" + frame[1:],
+        "unknown type": frame[:1] + b"\x77" + frame[2:],
+        "noise": frame[:2] + secrets.token_bytes(len(frame) - 2),
+        "flipped": frame[:-1] + bytes((frame[-1] ^ 1,)),
+        "another size": frame + b"\x00",
+        "sealed noise": b"\x01\x01" + secrets.token_bytes(FrameSize.LARGE - 2),
+    }[kind]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from core_world import Party, outcome_when_away
+from core_world import Party, junk, outcome_when_away
 from handshaker_core.client import inbox, outbox, sending
 from handshaker_core.client.content import Content, Receipts, Text
 from handshaker_core.client.errors import TextTooLong
@@ -207,19 +207,6 @@ def test_receipts_for_what_was_never_sent_mean_nothing(pair: Pair) -> None:
     deliver(a, b.due(), b)
     assert state_of(a) is MessageState.SENDING
     assert a.events == []
-
-
-def junk(kind: str, frame: bytes) -> bytes:
-    return {
-        "short": b"x",
-        "empty": b"",
-        "unknown version": b"\x09" + frame[1:],
-        "unknown type": frame[:1] + b"\x77" + frame[2:],
-        "noise": frame[:2] + secrets.token_bytes(len(frame) - 2),
-        "flipped": frame[:-1] + bytes((frame[-1] ^ 1,)),
-        "another size": frame + b"\x00",
-        "sealed noise": b"\x01\x01" + secrets.token_bytes(FrameSize.LARGE - 2),
-    }[kind]
 
 
 @pytest.mark.parametrize(
