@@ -20,6 +20,7 @@ from handshaker_core.client import (
     MessageReceived,
     MessageState,
     NoSuchContact,
+    StoreError,
     TextTooLong,
     outbox,
 )
@@ -249,9 +250,12 @@ async def test_one_run_at_a_time_and_a_clean_end(new_person: MakePerson) -> None
             await a.run()
         assert a.connection is ConnectionState.ONLINE
     assert a.connection is ConnectionState.OFFLINE
-    async with a.online():
-        await watch.until(Drained)
+    running = asyncio.create_task(a.run())
+    await watch.until(Drained)
     await a.close()
+    assert running.cancelled()
+    with pytest.raises(StoreError):
+        await a.whoami()
     async for event in watch._listener:
         watch.seen.append(event)  # ends by itself
     assert isinstance(watch.seen[-1], ConnectionChanged)

@@ -94,7 +94,8 @@ class Client:
         return cls(await opening.open_core(where, passphrase, create=create, clock=clock, rng=rng))
 
     async def close(self) -> None:
-        """Close connections and store; ends all event streams. Cancel `run` first. A second call does nothing."""
+        """End `run`, close connections and store, end all event streams. A second call does nothing."""
+        await self._online.stop()
         await self._core.close()
 
     async def __aenter__(self) -> Self:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from handshaker_core.client import inbox, outbox, receipts
@@ -34,7 +35,8 @@ class Online:
     def __init__(self, core: Core, upkeep: Upkeep) -> None:
         self._core = core
         self._upkeep = upkeep
-        self._running = False
+        self._task: asyncio.Task[Any] | None = None
+        self._ended = asyncio.Event()
         self.state = ConnectionState.OFFLINE
         self.sent = asyncio.Event()
         self.drained = asyncio.Event()
@@ -45,15 +47,23 @@ class Online:
         Raises:
             AlreadyRunning.
         """
-        if self._running:
+        if self._task is not None:
             raise AlreadyRunning
-        self._running = True
+        self._task = asyncio.current_task()
+        self._ended.clear()
         try:
             await self._keep_connected()
         finally:
-            self._running = False
+            self._task = None
             self.drained.clear()
             self._set_state(ConnectionState.OFFLINE)
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """End `run`, if it runs, and wait for its end."""
+        if self._task is not None:
+            self._task.cancel()
+            await self._ended.wait()
 
     async def _keep_connected(self) -> None:
         backoff = Backoff()
@@ -97,7 +107,7 @@ class Online:
         while True:
             received = await connection.receive()
             if received.results or received.deliveries:
-                await self._core.run(lambda u, received=received: _take(u, received))  # type: ignore[misc]
+                await self._core.run(partial(_take, received=received))
                 subscriptions.acknowledge(received.deliveries)
             if received.results:
                 self._core.signals[Signal.OUTBOX].set()

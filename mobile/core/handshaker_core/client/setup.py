@@ -1,5 +1,7 @@
 """A new account, step by step. Each step is committed, so that whatever interrupts it, the next attempt goes on."""
 
+from functools import partial
+
 from handshaker_core.client import prekeys
 from handshaker_core.client.core import Core, StepProgress, no_progress
 from handshaker_core.client.tokens import Session
@@ -70,12 +72,16 @@ async def create_missing_mailboxes(core: Core, progress: StepProgress = no_progr
     """Make own mailboxes that the server does not have."""
     for own in await core.run(lambda u: mailboxes.listed(u.c, State.MISSING)):
         await create_mailbox(core, own.mailbox, progress)
-        await core.run(lambda u, box=own.mailbox: _activate(u, box))  # type: ignore[misc]
+        await core.run(partial(_activate, mailbox=own.mailbox))
 
 
 def _activate(u: Unit, mailbox: Mailbox) -> None:
     mailboxes.set_state(u.c, mailbox.recv_id, State.ACTIVE)
     u.mailboxes_changed()
+
+
+def _forget(u: Unit, mailbox: Mailbox) -> None:
+    mailboxes.forget(u.c, mailbox.recv_id)
 
 
 async def create_mailbox(core: Core, mailbox: Mailbox, progress: StepProgress = no_progress) -> None:
@@ -88,4 +94,4 @@ async def delete_closed_mailboxes(core: Core) -> None:
     closed = await core.run(lambda u: mailboxes.listed(u.c, State.DELETING))
     for own in closed:
         await core.api.delete_mailbox(own.mailbox)
-        await core.run(lambda u, box=own.mailbox: mailboxes.forget(u.c, box.recv_id))  # type: ignore[misc]
+        await core.run(partial(_forget, mailbox=own.mailbox))

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from handshaker_core.protocol.randomness import system_randomness
 from handshaker_core.store.connection import Connection
 from handshaker_core.store.database import Database
-from handshaker_core.store.errors import NoStore, StoreCorrupt, StoreExists
+from handshaker_core.store.errors import NoStore, StoreCorrupt, StoreError, StoreExists
 from handshaker_core.store.files import LockFile, explained, make_private_directory, sync_directory
 from handshaker_core.store.vault import DatabaseKey, Vault
 
@@ -75,7 +75,12 @@ class Store:
         """Run a unit of work in one transaction on the store's thread, after those that were asked for earlier.
 
         It commits as a whole, or raises and changes nothing. Cancelling the caller does not stop a unit that has begun.
+
+        Raises:
+            StoreError: the store is closed.
         """
+        if self._closed:
+            raise StoreError("The store is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._database.transact, work)
 
     async def change_passphrase(self, old: str, new: str) -> None:
