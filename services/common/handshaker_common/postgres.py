@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
 from importlib import resources
@@ -150,20 +151,32 @@ async def migrate(pool: asyncpg.Pool, package: str) -> int:
             await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
 
 
+def _digest(sql: str) -> bytes:
+    """What tells a migration from one that was changed after it had been applied."""
+    return hashlib.sha256(sql.encode()).digest()
+
+
 async def _apply(connection: asyncpg.pool.PoolConnectionProxy, migrations: list[tuple[int, str, str]]) -> int:
     await connection.execute(
-        "CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, name text NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS schema_version"
+        " (version integer PRIMARY KEY, name text NOT NULL, digest bytea NOT NULL);"
         "COMMENT ON COLUMN schema_version.version IS 'class=NONE; retention=ACCOUNT_LIFETIME; schema bookkeeping';"
-        "COMMENT ON COLUMN schema_version.name IS 'class=NONE; retention=ACCOUNT_LIFETIME; schema bookkeeping'"
+        "COMMENT ON COLUMN schema_version.name IS 'class=NONE; retention=ACCOUNT_LIFETIME; schema bookkeeping';"
+        "COMMENT ON COLUMN schema_version.digest IS 'class=NONE; retention=ACCOUNT_LIFETIME; schema bookkeeping'"
     )
-    current = await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_version")
-    if current > len(migrations):
-        raise MigrationError(f"The database has schema {current}, this program knows {len(migrations)}: upgrade it.")
-    for number, name, sql in migrations[current:]:
+    applied = await connection.fetch("SELECT digest FROM schema_version ORDER BY version")
+    if len(applied) > len(migrations):
+        raise MigrationError(
+            f"The database has schema {len(applied)}, this program knows {len(migrations)}: upgrade it."
+        )
+    for row, (_, name, sql) in zip(applied, migrations, strict=False):
+        if row["digest"] != _digest(sql):
+            raise MigrationError(f"Migration {name} is not the one that this database was made with.")
+    for number, name, sql in migrations[len(applied) :]:
         try:
             async with connection.transaction():
                 await connection.execute(sql)
-                await connection.execute("INSERT INTO schema_version VALUES ($1, $2)", number, name)
+                await connection.execute("INSERT INTO schema_version VALUES ($1, $2, $3)", number, name, _digest(sql))
         except asyncpg.PostgresError as error:
             raise MigrationError(f"Migration {name} failed and was rolled back: {error.sqlstate}.") from error
     return len(migrations)

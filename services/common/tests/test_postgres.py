@@ -43,11 +43,23 @@ async def test_a_failing_migration_leaves_nothing_behind(database, package):
     await pool.close()
 
 
+async def test_a_migration_that_was_changed_afterwards_is_refused(database, package):
+    (package / "0001_first.sql").write_text("CREATE TABLE a (x int)")
+    pool = await open_pool(database)
+    assert await migrate(pool, "pretend_service") == 1
+    (package / "0001_first.sql").write_text("CREATE TABLE a (x bigint)")
+    with pytest.raises(MigrationError, match=r"0001_first\.sql is not the one"):
+        await migrate(pool, "pretend_service")
+    (package / "0001_first.sql").write_text("CREATE TABLE a (x int)")
+    assert await migrate(pool, "pretend_service") == 1
+    await pool.close()
+
+
 async def test_a_newer_database_is_refused(database, package):
     (package / "0001_first.sql").write_text("CREATE TABLE a (x int)")
     pool = await open_pool(database)
     await migrate(pool, "pretend_service")
-    await pool.execute("INSERT INTO schema_version VALUES (2, 'from the future')")
+    await pool.execute("INSERT INTO schema_version VALUES (2, 'from the future', '')")
     with pytest.raises(MigrationError, match="upgrade"):
         await migrate(pool, "pretend_service")
     await pool.close()
