@@ -63,8 +63,9 @@ def test_a_folder_has_one_user_at_a_time(folder: StateFolder):
 
 
 def test_the_lock_of_a_dead_process_does_not_count(folder: StateFolder):
-    script = f"import os; from pathlib import Path; from handshaker_local.state import StateFolder\nStateFolder(Path({str(folder.path)!r})).open(); os._exit(1)"
-    subprocess.run([sys.executable, "-c", script], check=False)
+    script = f"import os; from pathlib import Path; from handshaker_local.state import StateFolder\nStateFolder(Path({str(folder.path)!r})).open(); os._exit(77)"
+    died = subprocess.run([sys.executable, "-c", script], check=False)
+    assert died.returncode == 77, "it held the lock until it died"
     folder.open()
 
 
