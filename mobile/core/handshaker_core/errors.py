@@ -57,6 +57,13 @@ class BadSignature(ProtocolError):
     sentence = "A signature does not match; the data was altered or made by somebody else."
 
 
+class MalformedDevice(ProtocolError):
+    """A device certificate or device list of another form, version or size."""
+
+    reason = "malformed_device"
+    sentence = "A device certificate or device list is damaged or of a newer version."
+
+
 class WrongIdentity(ProtocolError):
     """Correctly signed data, of another identity than the expected one."""
 

@@ -29,6 +29,7 @@ class KeyType(IntEnum):
     KEM_PREKEY = 4
     LAST_RESORT_KEM_PREKEY = 5
     SEAL_KEY = 6
+    DEVICE_IDENTITY = 7
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -139,8 +140,8 @@ class RatchetKeyPair:
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityPublicKey:
-    """A person's long-term public key: Ed25519 (32 bytes) and its X25519 image.
+class _SigningPublicKey:
+    """An Ed25519 public key (32 bytes) and its X25519 image. Subclasses give it a role.
 
     Raises:
         BadKey, LowOrderPoint.
@@ -153,7 +154,7 @@ class IdentityPublicKey:
         object.__setattr__(self, "x25519", X25519PublicKey(curve25519.x25519_public_from_ed25519(self.raw)))
 
     def verify(self, label: Label, content: bytes, signature: bytes) -> None:
-        """Check the identity's signature (64 bytes) over label || content.
+        """Check the key's signature (64 bytes) over label || content.
 
         Raises:
             BadSignature.
@@ -164,33 +165,67 @@ class IdentityPublicKey:
             raise BadSignature from None
 
 
+class IdentityPublicKey(_SigningPublicKey):
+    """A person's long-term public key: what safety numbers compare and contact addresses name."""
+
+    __slots__ = ()
+
+
+class DeviceIdentityPublicKey(_SigningPublicKey):
+    """The long-term public key of one device of a person; means something only with a certificate of the identity."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class IdentityKeyPair:
-    """A person's long-term key pair, shared by linked devices: a root Ed25519 seed of 32 bytes."""
+class _SigningSeed:
+    """An Ed25519 seed (32 bytes) that also agrees on keys by its X25519 image. Subclasses give it a role."""
 
     seed: bytes
-    public: IdentityPublicKey = field(init=False, compare=False)
     x25519_private: X25519PrivateKey = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.seed) != curve25519.KEY_SIZE:
             raise BadKey
-        raw = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
-        object.__setattr__(self, "public", IdentityPublicKey(raw))
         agreement = X25519PrivateKey(curve25519.x25519_private_from_ed25519_seed(self.seed))
         object.__setattr__(self, "x25519_private", agreement)
 
     def __repr__(self) -> str:
-        return "IdentityKeyPair(<redacted>)"
+        return f"{type(self).__name__}(<redacted>)"
 
     @classmethod
     def generate(cls, rng: Randomness = system_randomness) -> Self:
-        """A fresh identity."""
+        """A fresh pair."""
         return cls(rng(curve25519.KEY_SIZE))
 
     def sign(self, label: Label, content: bytes) -> bytes:
         """Signature (64 bytes) over label || content."""
         return Ed25519PrivateKey.from_private_bytes(self.seed).sign(label.value + content)
+
+    def _public_bytes(self) -> bytes:
+        return Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class IdentityKeyPair(_SigningSeed):
+    """A person's long-term key pair. It certifies devices and signs addresses; it never agrees on a session's keys."""
+
+    public: IdentityPublicKey = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _SigningSeed.__post_init__(self)
+        object.__setattr__(self, "public", IdentityPublicKey(self._public_bytes()))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DeviceIdentityKeyPair(_SigningSeed):
+    """The long-term key pair of one device: IK of PQXDH, signs the device's prekeys, never leaves the device."""
+
+    public: DeviceIdentityPublicKey = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _SigningSeed.__post_init__(self)
+        object.__setattr__(self, "public", DeviceIdentityPublicKey(self._public_bytes()))
 
 
 def check_key_id(key_id: int) -> None:

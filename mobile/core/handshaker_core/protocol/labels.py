@@ -12,12 +12,27 @@ class Label(bytes, Enum):
     PREKEY_SIGNATURE = b"handshaker/v1/prekey-signature"
     CONTACT_ADDRESS_SIGNATURE = b"handshaker/v1/contact-address-signature"
 
+    DEVICE_CERTIFICATE_SIGNATURE = b"handshaker/v1/device-certificate-signature"
+    DEVICE_LIST_SIGNATURE = b"handshaker/v1/device-list-signature"
+
+    ROOT_IDENTITY = b"handshaker/v1/root/identity"
+    ROOT_RECOVERY = b"handshaker/v1/root/recovery"
+    ROOT_BACKUP = b"handshaker/v1/root/backup"
+    ROOT_OPENPGP_PRIMARY = b"handshaker/v1/root/openpgp-primary"
+    ROOT_OPENPGP_ENCRYPTION = b"handshaker/v1/root/openpgp-encryption"
+
     PQXDH = b"handshaker/v1/pqxdh/x25519+sha256+ml-kem-1024"
     HANDSHAKE_ID = b"handshaker/v1/handshake-id"
     SEALED_INITIAL = b"handshaker/v1/sealed-initial"
 
     RATCHET_ROOT = b"handshaker/v1/ratchet-root"
     RATCHET_MESSAGE_KEY = b"handshaker/v1/ratchet-message-key"
+
+    PQ_RATCHET_START = b"handshaker/v1/pq-ratchet-start"
+    PQ_RATCHET_EPOCH = b"handshaker/v1/pq-ratchet-epoch"
+    SEALED_SENDER = b"handshaker/v1/sealed-sender"
+    LIVE_SESSION_EXPORT = b"handshaker/v1/live-session-export"
+    LIVE_SESSION_KEY = b"handshaker/v1/live-session-key"
 
     USERNAME_ARGON2ID = b"handshaker/v1/username-argon2id"
     USERNAME_LOOKUP = b"handshaker/v1/username-lookup"
