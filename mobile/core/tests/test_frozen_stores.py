@@ -1,0 +1,58 @@
+"""Stores that earlier versions wrote, byte for byte: each opens, keeps its history, and is of today's schema after that."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handshaker_core.model import Contact, Direction, MessageState
+from handshaker_core.store import Connection, Store, accounts, contacts, messages, migrations, requests, vault
+
+FROZEN = sorted((Path(__file__).parent / "frozen").glob("schema-*"))
+
+
+@pytest.fixture
+def full_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen stores were made with the real cost of a passphrase."""
+    monkeypatch.setattr(vault, "ARGON2ID_MEMORY_KIB", 64 * 1024)
+    monkeypatch.setattr(vault, "ARGON2ID_ITERATIONS", 3)
+
+
+def test_the_first_schema_is_among_them() -> None:
+    assert [path.name for path in FROZEN][:1] == ["schema-0001"]
+
+
+@pytest.mark.parametrize("frozen", FROZEN, ids=lambda path: path.name)
+async def test_a_frozen_store_opens_and_keeps_everything(frozen: Path, tmp_path: Path, full_cost: None) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(frozen, home)
+    expected: dict[str, Any] = json.loads((home / "expected.json").read_text("utf-8"))
+    for _ in range(2):  # the second time it is of today's schema already
+        store = await Store.open(home, expected["passphrase"])
+        await store.run(lambda c: check(c, expected))
+        await store.close()
+
+
+def check(c: Connection, expected: dict[str, Any]) -> None:
+    assert c.execute("PRAGMA user_version").fetchone() == (migrations.scripts()[-1][0],)
+    assert c.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert c.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    row = accounts.get(c)
+    assert row is not None
+    assert (row.display_name, row.username) == ("Anna", "anna.4711")
+    known = {contact.username: contact for contact in contacts.everybody(c)}
+    friend = known[expected["contact"]["username"]]
+    assert friend.verified is expected["contact"]["verified"]
+    assert contacts.identity(c, friend.id).raw.hex() == expected["contact"]["identity"]
+    check_history(c, friend, expected)
+    assert [request.greeting for request in requests.listed(c, only_pending=True)] == [expected["request"]]
+
+
+def check_history(c: Connection, friend: Contact, expected: dict[str, Any]) -> None:
+    history = messages.history(c, friend.id, None, 1000, None)
+    for direction, name in ((Direction.OUTGOING, "outgoing"), (Direction.INCOMING, "incoming")):
+        assert [m.text for m in history if m.direction is direction] == expected[name]
+    assert [m.text for m in history if m.state is MessageState.SENDING] == [expected["waiting"]]
+    for search, texts in expected["search"].items():
+        assert [m.text for m in messages.history(c, friend.id, search, 1000, None)] == texts
