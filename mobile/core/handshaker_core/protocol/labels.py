@@ -23,7 +23,6 @@ class Label(bytes, Enum):
 
     PQXDH = b"handshaker/v1/pqxdh/x25519+sha256+ml-kem-1024"
     HANDSHAKE_ID = b"handshaker/v1/handshake-id"
-    SEALED_INITIAL = b"handshaker/v1/sealed-initial"
 
     RATCHET_ROOT = b"handshaker/v1/ratchet-root"
     RATCHET_MESSAGE_KEY = b"handshaker/v1/ratchet-message-key"
@@ -33,6 +32,14 @@ class Label(bytes, Enum):
     SEALED_SENDER = b"handshaker/v1/sealed-sender"
     LIVE_SESSION_EXPORT = b"handshaker/v1/live-session-export"
     LIVE_SESSION_KEY = b"handshaker/v1/live-session-key"
+
+    GROUP_ID = b"handshaker/v1/group/id"
+    GROUP_LOG_ENTRY = b"handshaker/v1/group/log-entry-hash"
+    GROUP_LOG_SIGNATURE = b"handshaker/v1/group/log-entry-signature"
+    GROUP_STATE = b"handshaker/v1/group/membership-state"
+    GROUP_SENDER_KEY_SIGNATURE = b"handshaker/v1/group/sender-key-signature"
+    GROUP_MESSAGE_KEY = b"handshaker/v1/group/message-key"
+    GROUP_MESSAGE_SIGNATURE = b"handshaker/v1/group/message-signature"
 
     USERNAME_ARGON2ID = b"handshaker/v1/username-argon2id"
     USERNAME_LOOKUP = b"handshaker/v1/username-lookup"
