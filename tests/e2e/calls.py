@@ -4,13 +4,12 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import partial
 
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-from google.protobuf.message import Message
 from handshaker_proto.auth.v1 import auth_pb2
 from handshaker_proto.blobstore.v1 import mailboxes_pb2
 from handshaker_proto.keys.v1 import keys_pb2
@@ -19,37 +18,14 @@ from handshaker_proto.options.v1 import options_pb2
 from handshaker_proto.signaling.v1 import socket_pb2
 from load.mailboxes import Mailbox
 
+from e2e import device_calls
+from e2e.case import Case
 from e2e.hostile import PATIENCE, RawSocket
-from e2e.rest import ROUTE, Account, Answer, Gateway, Route, decode, login, registration
+from e2e.rest import ROUTE, Account, Gateway, decode, login, registration
 
 State = socket_pb2.SubscriptionEvent.State
 MLKEM768_BYTES = 1184
 RETRY_SECONDS = 0.05
-Look = Callable[[], Awaitable[object]]
-
-
-async def nothing() -> object:
-    """What a request that only reads would change."""
-    return None
-
-
-@dataclass(frozen=True)
-class Case:
-    """A request that will be granted; `look` reads back what it changes."""
-
-    route: Route
-    message: Message
-    account: Account | None = None
-    look: Look = nothing
-
-    @property
-    def changes(self) -> bool:
-        """Whether granting it shows in what `look` reads."""
-        return self.look is not nothing
-
-    async def grant(self, gateway: Gateway) -> Answer:
-        """Makes the request as it should be."""
-        return await gateway.call(self.route, self.message, token=self.account.token if self.account else None)
 
 
 def signed_prekey(key_id: int = 1) -> keys_pb2.SignedPreKey:
@@ -234,6 +210,36 @@ async def fetch_bundle(gateway: Gateway) -> Case:
     return Case(ROUTE["FetchBundle"], request, look=lambda: counts(account, bundle_id))
 
 
+def certificate(bundle_id: bytes) -> keys_pb2.PublishOpenPgpRequest:
+    """The request that publishes something as an OpenPGP certificate; the server does not look into it."""
+    return keys_pb2.PublishOpenPgpRequest(bundle_id=bundle_id, certificate=os.urandom(700))
+
+
+async def published_certificate(gateway: Gateway, bundle_id: bytes) -> object:
+    """What strangers find beside the bundle."""
+    answer = await gateway.call(ROUTE["FetchOpenPgp"], keys_pb2.FetchOpenPgpRequest(bundle_id=bundle_id))
+    return answer.identity()
+
+
+async def publish_openpgp(gateway: Gateway) -> Case:
+    account, bundle_id = await with_bundle(gateway)
+    look = partial(published_certificate, gateway, bundle_id)
+    return Case(ROUTE["PublishOpenPgp"], certificate(bundle_id), account, look)
+
+
+async def unpublish_openpgp(gateway: Gateway) -> Case:
+    account, bundle_id = await with_bundle(gateway)
+    (await account.call("PublishOpenPgp", certificate(bundle_id))).granted()
+    look = partial(published_certificate, gateway, bundle_id)
+    return Case(ROUTE["UnpublishOpenPgp"], keys_pb2.UnpublishOpenPgpRequest(bundle_id=bundle_id), account, look)
+
+
+async def fetch_openpgp(gateway: Gateway) -> Case:
+    account, bundle_id = await with_bundle(gateway)
+    (await account.call("PublishOpenPgp", certificate(bundle_id))).granted()
+    return Case(ROUTE["FetchOpenPgp"], keys_pb2.FetchOpenPgpRequest(bundle_id=bundle_id))
+
+
 async def lookup_username(gateway: Gateway) -> Case:
     account, request = await Account.register(gateway), username()
     (await account.call("SetUsername", request)).granted()
@@ -307,12 +313,20 @@ CASES: dict[str, Callable[[Gateway], Awaitable[Case]]] = {
     "RefreshSession": refresh_session,
     "EndSession": end_session,
     "GetAccount": get_account,
+    "AddDevice": device_calls.add_device,
+    "ListDevices": device_calls.list_devices,
+    "RemoveDevice": device_calls.remove_device,
+    "SetRecoveryKey": device_calls.set_recovery_key,
+    "Recover": device_calls.recover,
     "PublishBundle": publish_bundle,
     "UploadPreKeys": upload_prekeys,
     "GetPreKeyCounts": get_prekey_counts,
+    "PublishOpenPgp": publish_openpgp,
+    "UnpublishOpenPgp": unpublish_openpgp,
     "SetUsername": set_username,
     "ReleaseUsername": release_username,
     "FetchBundle": fetch_bundle,
+    "FetchOpenPgp": fetch_openpgp,
     "LookupUsername": lookup_username,
     "CreateMailbox": create_mailbox,
     "DeleteMailbox": delete_mailbox,

@@ -9,6 +9,7 @@ from load.mailboxes import Mailbox
 
 from e2e.calls import (
     bundle,
+    certificate,
     creation,
     deletion,
     new_mailbox,
@@ -53,6 +54,22 @@ async def test_taking_over_a_bundle_is_like_having_too_many(gateway):
     one_refusal([taken, await stranger.call("PublishBundle", bundle())])
     fetched = await gateway.call(ROUTE["FetchBundle"], keys_pb2.FetchBundleRequest(bundle_id=theirs.bundle_id))
     assert len(fetched.granted()["base"]["identity_key"]) == 43
+
+
+async def test_certificates_of_nobody_and_of_others(gateway):
+    owner, stranger = await Account.register(gateway), await Account.register(gateway)
+    mine, without = bundle(), bundle()
+    for published in (mine, without):
+        (await owner.call("PublishBundle", published)).granted()
+    (await owner.call("PublishOpenPgp", certificate(mine.bundle_id))).granted()
+    unknown = os.urandom(16)
+    taken = [await stranger.call("PublishOpenPgp", certificate(bundle_id)) for bundle_id in (mine.bundle_id, unknown)]
+    fetch = [keys_pb2.FetchOpenPgpRequest(bundle_id=bundle_id) for bundle_id in (without.bundle_id, unknown)]
+    one_refusal([*taken, *[await gateway.call(ROUTE["FetchOpenPgp"], request) for request in fetch]])
+    others = [keys_pb2.UnpublishOpenPgpRequest(bundle_id=i) for i in (mine.bundle_id, without.bundle_id, unknown)]
+    assert len({(await stranger.call("UnpublishOpenPgp", request)).identity() for request in others}) == 1
+    found = await gateway.call(ROUTE["FetchOpenPgp"], keys_pb2.FetchOpenPgpRequest(bundle_id=mine.bundle_id))
+    assert len(found.granted()["certificate"]) == 934
 
 
 async def test_names_that_nobody_has_or_had(gateway):

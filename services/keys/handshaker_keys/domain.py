@@ -22,6 +22,9 @@ LookupKey = NewType("LookupKey", bytes)
 SealedAddress = NewType("SealedAddress", bytes)
 """A contact address that only those who know the username can open, 512 bytes."""
 
+OpenPgpCertificate = NewType("OpenPgpCertificate", bytes)
+"""A transferable public key, at most 8 KiB. It proves itself to clients; the server does not look into it."""
+
 Pepper = NewType("Pepper", bytes)
 """Key of the directory, at least 32 bytes, kept outside the database: who steals one lacks the other."""
 
@@ -125,6 +128,11 @@ def problem_of_base(base: BundleBase) -> str | None:
         ("last_resort_kem_prekey.signature", base.last_resort_kem_prekey.signature, SIGNATURE_SIZE),
     )
     return _first_misfit(parts)
+
+
+def problem_of_certificate(certificate: OpenPgpCertificate) -> str | None:
+    """What is wrong with an OpenPGP certificate, as a sentence; None if nothing is. Its length has a limit already."""
+    return None if certificate else "The field certificate is empty."
 
 
 def problem_of_prekeys(

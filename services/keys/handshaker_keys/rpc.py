@@ -9,7 +9,7 @@ from handshaker_common.reasons import Reason
 from handshaker_proto.keys.v1 import keys_pb2, keys_pb2_grpc
 
 from handshaker_keys import domain
-from handshaker_keys.domain import BundleBase, BundleId, LookupHash, Pepper, SealedAddress, Suite
+from handshaker_keys.domain import BundleBase, BundleId, LookupHash, OpenPgpCertificate, Pepper, SealedAddress, Suite
 from handshaker_keys.store import KeysStore
 
 Context = Any
@@ -113,6 +113,23 @@ class KeysServicer(keys_pb2_grpc.KeysServiceServicer):
             return keys_pb2.GetPreKeyCountsResponse(refused=keys_pb2.GetPreKeyCountsResponse.Refused())
         return keys_pb2.GetPreKeyCountsResponse(counts=_counts_message(counts))
 
+    async def PublishOpenPgp(
+        self, request: keys_pb2.PublishOpenPgpRequest, context: Context
+    ) -> keys_pb2.PublishOpenPgpResponse:
+        """Puts a certificate beside a bundle, or replaces it."""
+        certificate = OpenPgpCertificate(request.certificate)
+        _require(domain.problem_of_certificate(certificate))
+        if await self._store.publish_openpgp(caller().account_id, BundleId(request.bundle_id), certificate):
+            return keys_pb2.PublishOpenPgpResponse(published=keys_pb2.PublishOpenPgpResponse.Published())
+        return keys_pb2.PublishOpenPgpResponse(refused=keys_pb2.PublishOpenPgpResponse.Refused())
+
+    async def UnpublishOpenPgp(
+        self, request: keys_pb2.UnpublishOpenPgpRequest, context: Context
+    ) -> keys_pb2.UnpublishOpenPgpResponse:
+        """Takes the certificate back, if there is one."""
+        await self._store.unpublish_openpgp(caller().account_id, BundleId(request.bundle_id))
+        return keys_pb2.UnpublishOpenPgpResponse()
+
     async def SetUsername(self, request: keys_pb2.SetUsernameRequest, context: Context) -> keys_pb2.SetUsernameResponse:
         """Takes a name, changes it, or replaces the address behind it."""
         key = domain.lookup_key(self._pepper, LookupHash(request.lookup_hash))
@@ -145,6 +162,15 @@ class KeysAnonymousServicer(keys_pb2_grpc.KeysAnonymousServiceServicer):
         if bundle.kem_prekey is None:
             metrics.PREKEYS_EXHAUSTED.labels("kem").inc()
         return keys_pb2.FetchBundleResponse(bundle=_bundle_message(bundle))
+
+    async def FetchOpenPgp(
+        self, request: keys_pb2.FetchOpenPgpRequest, context: Context
+    ) -> keys_pb2.FetchOpenPgpResponse:
+        """The certificate beside a bundle. Both answers take one statement."""
+        certificate = await self._store.openpgp(BundleId(request.bundle_id))
+        if certificate is None:
+            return keys_pb2.FetchOpenPgpResponse(refused=keys_pb2.FetchOpenPgpResponse.Refused())
+        return keys_pb2.FetchOpenPgpResponse(found=keys_pb2.FetchOpenPgpResponse.Found(certificate=certificate))
 
     async def LookupUsername(
         self, request: keys_pb2.LookupUsernameRequest, context: Context

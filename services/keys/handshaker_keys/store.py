@@ -12,6 +12,7 @@ from handshaker_keys.domain import (
     FetchedBundle,
     LookupKey,
     OneTimePreKey,
+    OpenPgpCertificate,
     PreKeyCounts,
     SealedAddress,
     SignedPreKey,
@@ -87,6 +88,21 @@ WHERE name.account_id = excluded.account_id
 RETURNING true
 """
 
+# The owner's bundle is locked for the moment, so that a certificate never outlives it.
+PUBLISH_OPENPGP = """
+INSERT INTO openpgp_certificates (bundle_id, certificate)
+SELECT bundle_id, $3 FROM bundles WHERE bundle_id = $1 AND account_id = $2 FOR KEY SHARE
+ON CONFLICT (bundle_id) DO UPDATE SET certificate = excluded.certificate
+RETURNING true
+"""
+
+UNPUBLISH_OPENPGP = """
+DELETE FROM openpgp_certificates USING bundles
+WHERE openpgp_certificates.bundle_id = $1 AND bundles.bundle_id = $1 AND bundles.account_id = $2
+"""
+
+FETCH_OPENPGP = "SELECT certificate FROM openpgp_certificates WHERE bundle_id = $1"
+
 
 class _RollBack(Exception):
     """Leaves a transaction without keeping what it did."""
@@ -98,7 +114,7 @@ def _roll_back_unless(wanted: object) -> None:
 
 
 class KeysStore:
-    """Bundles, one-time prekeys and usernames."""
+    """Bundles, one-time prekeys, OpenPGP certificates and usernames."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -172,6 +188,19 @@ class KeysStore:
         """The bundle with one one-time key of each kind, each handed out to this caller alone; None if unknown."""
         row = await self._pool.fetchrow(TAKE, bundle_id)
         return None if row is None else _fetched(row)
+
+    async def publish_openpgp(self, account_id: UUID, bundle_id: BundleId, certificate: OpenPgpCertificate) -> bool:
+        """Puts the certificate beside the account's own bundle; False, and nothing, if there is none such."""
+        return bool(await self._pool.fetchval(PUBLISH_OPENPGP, bundle_id, account_id, certificate))
+
+    async def unpublish_openpgp(self, account_id: UUID, bundle_id: BundleId) -> None:
+        """Takes the certificate beside the account's own bundle back, if there is one."""
+        await self._pool.execute(UNPUBLISH_OPENPGP, bundle_id, account_id)
+
+    async def openpgp(self, bundle_id: BundleId) -> OpenPgpCertificate | None:
+        """The certificate beside a bundle; None if there is no certificate, or no bundle."""
+        found = await self._pool.fetchval(FETCH_OPENPGP, bundle_id)
+        return None if found is None else OpenPgpCertificate(found)
 
     async def set_username(self, account_id: UUID, key: LookupKey, address: SealedAddress) -> bool:
         """Makes this the account's one name, or replaces the address of the one it has; False if it is taken.

@@ -50,6 +50,16 @@ class KeysServiceStub:
                 request_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.GetPreKeyCountsRequest.SerializeToString,
                 response_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.GetPreKeyCountsResponse.FromString,
                 _registered_method=True)
+        self.PublishOpenPgp = channel.unary_unary(
+                '/handshaker.keys.v1.KeysService/PublishOpenPgp',
+                request_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.PublishOpenPgpRequest.SerializeToString,
+                response_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.PublishOpenPgpResponse.FromString,
+                _registered_method=True)
+        self.UnpublishOpenPgp = channel.unary_unary(
+                '/handshaker.keys.v1.KeysService/UnpublishOpenPgp',
+                request_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.UnpublishOpenPgpRequest.SerializeToString,
+                response_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.UnpublishOpenPgpResponse.FromString,
+                _registered_method=True)
         self.SetUsername = channel.unary_unary(
                 '/handshaker.keys.v1.KeysService/SetUsername',
                 request_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.SetUsernameRequest.SerializeToString,
@@ -86,6 +96,20 @@ class KeysServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishOpenPgp(self, request, context):
+        """Publishes or replaces the owner's OpenPGP certificate beside a bundle. Clients verify it, not the server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpublishOpenPgp(self, request, context):
+        """Takes the certificate back; one answer whether there was one or not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetUsername(self, request, context):
         """Takes a username or changes the address behind it; an account has one at a time.
         """
@@ -116,6 +140,16 @@ def add_KeysServiceServicer_to_server(servicer, server):
                     servicer.GetPreKeyCounts,
                     request_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.GetPreKeyCountsRequest.FromString,
                     response_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.GetPreKeyCountsResponse.SerializeToString,
+            ),
+            'PublishOpenPgp': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishOpenPgp,
+                    request_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.PublishOpenPgpRequest.FromString,
+                    response_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.PublishOpenPgpResponse.SerializeToString,
+            ),
+            'UnpublishOpenPgp': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpublishOpenPgp,
+                    request_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.UnpublishOpenPgpRequest.FromString,
+                    response_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.UnpublishOpenPgpResponse.SerializeToString,
             ),
             'SetUsername': grpc.unary_unary_rpc_method_handler(
                     servicer.SetUsername,
@@ -221,6 +255,60 @@ class KeysService:
             _registered_method=True)
 
     @staticmethod
+    def PublishOpenPgp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/handshaker.keys.v1.KeysService/PublishOpenPgp',
+            handshaker_dot_keys_dot_v1_dot_keys__pb2.PublishOpenPgpRequest.SerializeToString,
+            handshaker_dot_keys_dot_v1_dot_keys__pb2.PublishOpenPgpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpublishOpenPgp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/handshaker.keys.v1.KeysService/UnpublishOpenPgp',
+            handshaker_dot_keys_dot_v1_dot_keys__pb2.UnpublishOpenPgpRequest.SerializeToString,
+            handshaker_dot_keys_dot_v1_dot_keys__pb2.UnpublishOpenPgpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SetUsername(request,
             target,
             options=(),
@@ -290,6 +378,11 @@ class KeysAnonymousServiceStub:
                 request_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchBundleRequest.SerializeToString,
                 response_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchBundleResponse.FromString,
                 _registered_method=True)
+        self.FetchOpenPgp = channel.unary_unary(
+                '/handshaker.keys.v1.KeysAnonymousService/FetchOpenPgp',
+                request_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchOpenPgpRequest.SerializeToString,
+                response_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchOpenPgpResponse.FromString,
+                _registered_method=True)
         self.LookupUsername = channel.unary_unary(
                 '/handshaker.keys.v1.KeysAnonymousService/LookupUsername',
                 request_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.LookupUsernameRequest.SerializeToString,
@@ -303,6 +396,13 @@ class KeysAnonymousServiceServicer:
 
     def FetchBundle(self, request, context):
         """Hands out a bundle. A one-time key is returned exactly once, under any concurrency.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchOpenPgp(self, request, context):
+        """Hands out the OpenPGP certificate beside a bundle; no bundle and no certificate are one answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -322,6 +422,11 @@ def add_KeysAnonymousServiceServicer_to_server(servicer, server):
                     servicer.FetchBundle,
                     request_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchBundleRequest.FromString,
                     response_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchBundleResponse.SerializeToString,
+            ),
+            'FetchOpenPgp': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchOpenPgp,
+                    request_deserializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchOpenPgpRequest.FromString,
+                    response_serializer=handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchOpenPgpResponse.SerializeToString,
             ),
             'LookupUsername': grpc.unary_unary_rpc_method_handler(
                     servicer.LookupUsername,
@@ -357,6 +462,33 @@ class KeysAnonymousService:
             '/handshaker.keys.v1.KeysAnonymousService/FetchBundle',
             handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchBundleRequest.SerializeToString,
             handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchOpenPgp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/handshaker.keys.v1.KeysAnonymousService/FetchOpenPgp',
+            handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchOpenPgpRequest.SerializeToString,
+            handshaker_dot_keys_dot_v1_dot_keys__pb2.FetchOpenPgpResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,10 @@ class KeysServiceStub:
     UploadPreKeys: _grpc.UnaryUnaryMultiCallable[_keys_pb2.UploadPreKeysRequest, _keys_pb2.UploadPreKeysResponse]
     """Adds one-time prekeys; an id that is there already is left as it is."""
     GetPreKeyCounts: _grpc.UnaryUnaryMultiCallable[_keys_pb2.GetPreKeyCountsRequest, _keys_pb2.GetPreKeyCountsResponse]
+    PublishOpenPgp: _grpc.UnaryUnaryMultiCallable[_keys_pb2.PublishOpenPgpRequest, _keys_pb2.PublishOpenPgpResponse]
+    """Publishes or replaces the owner's OpenPGP certificate beside a bundle. Clients verify it, not the server."""
+    UnpublishOpenPgp: _grpc.UnaryUnaryMultiCallable[_keys_pb2.UnpublishOpenPgpRequest, _keys_pb2.UnpublishOpenPgpResponse]
+    """Takes the certificate back; one answer whether there was one or not."""
     SetUsername: _grpc.UnaryUnaryMultiCallable[_keys_pb2.SetUsernameRequest, _keys_pb2.SetUsernameResponse]
     """Takes a username or changes the address behind it; an account has one at a time."""
     ReleaseUsername: _grpc.UnaryUnaryMultiCallable[_keys_pb2.ReleaseUsernameRequest, _keys_pb2.ReleaseUsernameResponse]
@@ -52,6 +56,10 @@ class KeysServiceAsyncStub(KeysServiceStub):
     UploadPreKeys: _aio.UnaryUnaryMultiCallable[_keys_pb2.UploadPreKeysRequest, _keys_pb2.UploadPreKeysResponse]  # type: ignore[assignment]
     """Adds one-time prekeys; an id that is there already is left as it is."""
     GetPreKeyCounts: _aio.UnaryUnaryMultiCallable[_keys_pb2.GetPreKeyCountsRequest, _keys_pb2.GetPreKeyCountsResponse]  # type: ignore[assignment]
+    PublishOpenPgp: _aio.UnaryUnaryMultiCallable[_keys_pb2.PublishOpenPgpRequest, _keys_pb2.PublishOpenPgpResponse]  # type: ignore[assignment]
+    """Publishes or replaces the owner's OpenPGP certificate beside a bundle. Clients verify it, not the server."""
+    UnpublishOpenPgp: _aio.UnaryUnaryMultiCallable[_keys_pb2.UnpublishOpenPgpRequest, _keys_pb2.UnpublishOpenPgpResponse]  # type: ignore[assignment]
+    """Takes the certificate back; one answer whether there was one or not."""
     SetUsername: _aio.UnaryUnaryMultiCallable[_keys_pb2.SetUsernameRequest, _keys_pb2.SetUsernameResponse]  # type: ignore[assignment]
     """Takes a username or changes the address behind it; an account has one at a time."""
     ReleaseUsername: _aio.UnaryUnaryMultiCallable[_keys_pb2.ReleaseUsernameRequest, _keys_pb2.ReleaseUsernameResponse]  # type: ignore[assignment]
@@ -83,6 +91,22 @@ class KeysServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_keys_pb2.GetPreKeyCountsResponse, _abc.Awaitable[_keys_pb2.GetPreKeyCountsResponse]]: ...
 
     @_abc_1.abstractmethod
+    def PublishOpenPgp(
+        self,
+        request: _keys_pb2.PublishOpenPgpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keys_pb2.PublishOpenPgpResponse, _abc.Awaitable[_keys_pb2.PublishOpenPgpResponse]]:
+        """Publishes or replaces the owner's OpenPGP certificate beside a bundle. Clients verify it, not the server."""
+
+    @_abc_1.abstractmethod
+    def UnpublishOpenPgp(
+        self,
+        request: _keys_pb2.UnpublishOpenPgpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keys_pb2.UnpublishOpenPgpResponse, _abc.Awaitable[_keys_pb2.UnpublishOpenPgpResponse]]:
+        """Takes the certificate back; one answer whether there was one or not."""
+
+    @_abc_1.abstractmethod
     def SetUsername(
         self,
         request: _keys_pb2.SetUsernameRequest,
@@ -108,6 +132,8 @@ class KeysAnonymousServiceStub:
     def __new__(cls, channel: _aio.Channel) -> KeysAnonymousServiceAsyncStub: ...
     FetchBundle: _grpc.UnaryUnaryMultiCallable[_keys_pb2.FetchBundleRequest, _keys_pb2.FetchBundleResponse]
     """Hands out a bundle. A one-time key is returned exactly once, under any concurrency."""
+    FetchOpenPgp: _grpc.UnaryUnaryMultiCallable[_keys_pb2.FetchOpenPgpRequest, _keys_pb2.FetchOpenPgpResponse]
+    """Hands out the OpenPGP certificate beside a bundle; no bundle and no certificate are one answer."""
     LookupUsername: _grpc.UnaryUnaryMultiCallable[_keys_pb2.LookupUsernameRequest, _keys_pb2.LookupUsernameResponse]
     """Exact lookup only; unknown and forbidden are one answer."""
 
@@ -118,6 +144,8 @@ class KeysAnonymousServiceAsyncStub(KeysAnonymousServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     FetchBundle: _aio.UnaryUnaryMultiCallable[_keys_pb2.FetchBundleRequest, _keys_pb2.FetchBundleResponse]  # type: ignore[assignment]
     """Hands out a bundle. A one-time key is returned exactly once, under any concurrency."""
+    FetchOpenPgp: _aio.UnaryUnaryMultiCallable[_keys_pb2.FetchOpenPgpRequest, _keys_pb2.FetchOpenPgpResponse]  # type: ignore[assignment]
+    """Hands out the OpenPGP certificate beside a bundle; no bundle and no certificate are one answer."""
     LookupUsername: _aio.UnaryUnaryMultiCallable[_keys_pb2.LookupUsernameRequest, _keys_pb2.LookupUsernameResponse]  # type: ignore[assignment]
     """Exact lookup only; unknown and forbidden are one answer."""
 
@@ -131,6 +159,14 @@ class KeysAnonymousServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_keys_pb2.FetchBundleResponse, _abc.Awaitable[_keys_pb2.FetchBundleResponse]]:
         """Hands out a bundle. A one-time key is returned exactly once, under any concurrency."""
+
+    @_abc_1.abstractmethod
+    def FetchOpenPgp(
+        self,
+        request: _keys_pb2.FetchOpenPgpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keys_pb2.FetchOpenPgpResponse, _abc.Awaitable[_keys_pb2.FetchOpenPgpResponse]]:
+        """Hands out the OpenPGP certificate beside a bundle; no bundle and no certificate are one answer."""
 
     @_abc_1.abstractmethod
     def LookupUsername(
