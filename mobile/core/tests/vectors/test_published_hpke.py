@@ -13,8 +13,8 @@ from handshaker_core.errors import UndecryptableMessage
 from handshaker_core.protocol import seal
 from handshaker_core.protocol.seal import SealKeyPair
 
-from . import hpke_reference
 from .published import load_json
+from .reference import hpke as hpke_reference
 
 KEM_ID, KDF_ID, CHACHA20_POLY1305 = 0x647A, 0x0001, 0x0003
 INFO = b"what this is for"

@@ -1,0 +1,60 @@
+"""Usage: generator [--check]. Writes the JSON files into the folder above, or says which differ from it."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from generator import addresses, foundations
+from generator.fixed import Maker
+
+FOLDER = Path(__file__).resolve().parents[1]
+
+FILES: dict[str, Maker] = {
+    "curve": foundations.curve,
+    "labels": foundations.labels,
+    "root": foundations.root,
+    "padding": foundations.padding,
+    "chains": foundations.chains,
+    "contact-address": addresses.contact_address,
+    "username": addresses.username,
+    "safety-number": addresses.safety_numbers,
+    "devices": addresses.devices,
+}
+
+
+def main() -> int:
+    """Returns 1 if `--check` found a difference."""
+    parser = argparse.ArgumentParser(
+        prog="./dev vectors", description="Write the protocol's test vectors into docs/protocol/vectors."
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a file is not what would be written"
+    )
+    check = parser.parse_args().check
+    different = [name for name, path in _paths().items() if not _current(name, path, check=check)]
+    if {path.stem for path in FOLDER.glob("*.json")} != set(FILES):
+        print("There is a JSON file in docs/protocol/vectors that nothing makes, or one is missing.", file=sys.stderr)
+        return 1
+    if check and different:
+        print(f"Not what ./dev vectors would write: {', '.join(different)}", file=sys.stderr)
+        return 1
+    print(f"{len(FILES)} files, {len(different)} {'changed' if different else 'changes'}")
+    return 0
+
+
+def _paths() -> dict[str, Path]:
+    return {name: FOLDER / f"{name}.json" for name in FILES}
+
+
+def _current(name: str, path: Path, *, check: bool) -> bool:
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    made = FILES[name](json.loads(before) if before else {})
+    after = json.dumps(made, indent=1, ensure_ascii=True) + "\n"
+    if not check and after != before:
+        path.write_text(after, encoding="utf-8")
+    return after == before
+
+
+if __name__ == "__main__":
+    sys.exit(main())
