@@ -26,6 +26,23 @@ class MessageKind(StrEnum):
     TEXT = "text"
     UNREADABLE = "unreadable"
     """Something arrived that could not be decrypted; its text is empty."""
+    NOTICE = "notice"
+    """Something about the conversation that this device tells; `Message.notice` says what."""
+
+
+class Notice(StrEnum):
+    """What a line of the kind `notice` tells. The words are stable; the message's text says the same for a person."""
+
+    SESSION_ENDED = "session_ended"
+    """This side ended the session: its keys are gone on both sides."""
+    SESSION_ENDED_BY_CONTACT = "session_ended_by_contact"
+    """The contact did."""
+    IDENTITY_CHANGED = "identity_changed"
+    """The contact has another identity than before."""
+    DEVICE_ADDED = "device_added"
+    """The contact uses a further device."""
+    DEVICE_REMOVED = "device_removed"
+    """The contact removed a device."""
 
 
 class MessageState(StrEnum):
@@ -96,6 +113,7 @@ class Message:
         failure: a stable reason where the state is `failed`: `refused`, `expired`, `malformed`.
         sent_at_ms: the sender's clock.
         created_at_ms: this device's clock when it was written or arrived.
+        notice: what a line of the kind `notice` tells.
     """
 
     id: MessageNumber
@@ -107,6 +125,7 @@ class Message:
     failure: str | None
     sent_at_ms: int
     created_at_ms: int
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)

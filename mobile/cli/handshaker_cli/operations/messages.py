@@ -18,6 +18,7 @@ from handshaker_core.client import (
     Listener,
     MessageReceived,
     MessageState,
+    NoticeAdded,
     RequestAnswered,
     RequestReceived,
 )
@@ -160,7 +161,7 @@ class _Receiving:
             if self._arguments.receipts:
                 contact = await self._client.contact(event.message.contact_id)
                 yield views.message(event.message, contact.name)
-        elif isinstance(event, RequestReceived | MessageReceived | FrameUnreadable | EventsMissed):
+        elif isinstance(event, RequestReceived | MessageReceived | NoticeAdded | FrameUnreadable | EventsMissed):
             async for result in self.waiting():
                 yield result
 

@@ -89,7 +89,8 @@ class Message(Result):
 
     state, outgoing: sending (kept here until the server has taken it), stored (on the server until they fetch it),
     delivered, read, failed (`failure` says why); incoming: received, read.
-    `text` is null when a message came that cannot be decrypted.
+    `text` is null when a message came that cannot be decrypted. `notice` is a word where the line was not written by
+    anybody: this device tells something about the conversation, such as `session_ended`, and `text` explains it.
     """
 
     type: ClassVar[str] = "message"
@@ -101,6 +102,7 @@ class Message(Result):
     text: str | None
     at: datetime
     failure: str | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,10 @@ def message(value: model.Message, name: str) -> results.Message:
         state=value.state.value,
         contact=value.contact_id,
         name=name,
-        text=value.text if value.kind is model.MessageKind.TEXT else None,
+        text=None if value.kind is model.MessageKind.UNREADABLE else value.text,
         at=_moment(value.sent_at_ms),
         failure=value.failure,
+        notice=None if value.notice is None else value.notice.value,
     )
 
 

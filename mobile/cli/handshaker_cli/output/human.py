@@ -104,6 +104,9 @@ _OUTGOING = {
 
 @render.register
 def _message(message: Message) -> str:
+    if message.notice is not None:
+        told = click.style(block(message.text or "", "    "), dim=True)
+        return f"{moment(message.at)}  {bold(message.name)} * {told}"
     who = bold(message.name) if message.direction == "incoming" else "You"
     text = "(a message that cannot be decrypted)" if message.text is None else block(message.text, "    ")
     line = f"{moment(message.at)}  {who}: {text}"

@@ -29,6 +29,15 @@ class MessageReceived(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeAdded(Event):
+    """The client put a line of its own into a conversation; `message.notice` says what it tells."""
+
+    type: ClassVar[str] = "notice_added"
+    message: Message
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryChanged(Event):
     """An outgoing message got further, or failed."""
 

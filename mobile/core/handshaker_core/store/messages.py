@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handshaker_core.credentials import FrameId
-from handshaker_core.model import ContactId, Direction, Message, MessageKind, MessageNumber, MessageState
+from handshaker_core.model import ContactId, Direction, Message, MessageKind, MessageNumber, MessageState, Notice
 from handshaker_core.store.connection import Connection
 
 SHORTEST_INDEXED = 3
@@ -41,6 +41,7 @@ class NewMessage:
     created_at_ms: int
     state: MessageState
     frame_id: FrameId | None = None
+    notice: Notice | None = None
 
 
 def add(c: Connection, new: NewMessage) -> MessageNumber | None:
@@ -51,9 +52,9 @@ def add(c: Connection, new: NewMessage) -> MessageNumber | None:
     )
     created = c.execute(
         "INSERT INTO messages (conversation_id, direction, message_id, kind, text, sent_at_ms, created_at_ms, position,"
-        " state, frame_id) SELECT id, ?, ?, ?, ?, ?, ?,"
+        " state, frame_id, notice) SELECT id, ?, ?, ?, ?, ?, ?,"
         " coalesce(?, (SELECT coalesce(max(position), 0) + 1 FROM messages WHERE conversation_id = conversations.id)),"
-        " ?, ? FROM conversations WHERE contact_id = ?"
+        " ?, ?, ? FROM conversations WHERE contact_id = ?"
         " ON CONFLICT (conversation_id, direction, message_id) DO NOTHING",
         (
             new.direction,
@@ -65,6 +66,7 @@ def add(c: Connection, new: NewMessage) -> MessageNumber | None:
             _overtaken_at(c, new),
             new.state,
             new.frame_id,
+            new.notice,
             new.contact,
         ),
     )
@@ -142,7 +144,8 @@ def ends_unreadable(c: Connection, contact: ContactId) -> bool:
 
 
 _SELECT = """
-    SELECT m.id, v.contact_id, m.direction, m.kind, m.text, m.state, m.failure, m.sent_at_ms, m.created_at_ms
+    SELECT m.id, v.contact_id, m.direction, m.kind, m.text, m.state, m.failure, m.sent_at_ms, m.created_at_ms,
+        m.notice
     FROM messages m JOIN conversations v ON v.id = m.conversation_id
 """
 
@@ -195,7 +198,7 @@ def unread(c: Connection, contact: ContactId | None, limit: int) -> list[Message
 
 
 def _message(row: tuple[Any, ...]) -> Message:
-    number, contact, direction, kind, text, state, failure, sent_at_ms, created_at_ms = row
+    number, contact, direction, kind, text, state, failure, sent_at_ms, created_at_ms, notice = row
     return Message(
         id=MessageNumber(number),
         contact_id=ContactId(contact),
@@ -206,4 +209,5 @@ def _message(row: tuple[Any, ...]) -> Message:
         failure=failure,
         sent_at_ms=sent_at_ms,
         created_at_ms=created_at_ms,
+        notice=None if notice is None else Notice(notice),
     )

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     REJECTED = "rejected"
     TEXT = "text"
     RECEIPTS = "receipts"
+    CONTROL = "control"
+    """What the programs at the ends tell each other; it has no line in the conversation."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
