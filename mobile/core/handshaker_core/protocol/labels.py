@@ -20,6 +20,7 @@ class Label(bytes, Enum):
     ROOT_BACKUP = b"handshaker/v1/root/backup"
     ROOT_OPENPGP_PRIMARY = b"handshaker/v1/root/openpgp-primary"
     ROOT_OPENPGP_ENCRYPTION = b"handshaker/v1/root/openpgp-encryption"
+    OPENPGP_BINDING = b"handshaker/v1/openpgp-binding"
 
     PQXDH = b"handshaker/v1/pqxdh/x25519+sha256+ml-kem-1024"
     HANDSHAKE_ID = b"handshaker/v1/handshake-id"
