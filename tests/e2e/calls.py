@@ -52,6 +52,7 @@ def bundle(bundle_id: bytes | None = None) -> keys_pb2.PublishBundleRequest:
         seal_key_signature=os.urandom(64),
         signed_prekey=signed_prekey(),
         last_resort_kem_prekey=kem_prekey(),
+        device_certificate=os.urandom(169),
     )
     return keys_pb2.PublishBundleRequest(bundle_id=bundle_id or os.urandom(16), base=base)
 

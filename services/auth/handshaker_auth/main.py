@@ -15,17 +15,26 @@ from handshaker_common.log import configure, get_logger, where
 from handshaker_common.postgres import service_database
 from handshaker_common.server import Service
 from handshaker_common.tokens import AccessTokenVerifier
-from handshaker_proto.auth.v1 import auth_pb2_grpc
+from handshaker_proto.auth.v1 import auth_pb2_grpc, devices_pb2_grpc
 
 from handshaker_auth.domain.access_tokens import AccessTokens
 from handshaker_auth.domain.admission import Admissions
 from handshaker_auth.domain.challenges import Challenges, ChallengeSecret
 from handshaker_auth.domain.days import day_of
+from handshaker_auth.domain.devices import RecoveryChallenges
 from handshaker_auth.domain.refresh import RefreshPolicy
 from handshaker_auth.domain.sessions import SessionChallenges
-from handshaker_auth.rpc import AdmissionServicer, KeySetServicer, RegistrationServicer, SessionsServicer, TokenDesk
+from handshaker_auth.rpc import (
+    AdmissionServicer,
+    DevicesServicer,
+    KeySetServicer,
+    RecoveryServicer,
+    RegistrationServicer,
+    SessionsServicer,
+    TokenDesk,
+)
 from handshaker_auth.settings import AuthSettings, signing_keys_in
-from handshaker_auth.store import AuthStore
+from handshaker_auth.store import AuthStore, DeviceStore
 
 NAME = "auth"
 PACKAGE = "handshaker_auth"
@@ -54,11 +63,16 @@ class Auth:
         tokens = AccessTokens(signing_keys_in(settings.signing_keys), clock, entropy)
         secret = ChallengeSecret(settings.challenge_secret_file.read_bytes())
         challenges, desk = Challenges(secret, clock, entropy), TokenDesk(tokens, self._policy)
+        session_challenges, devices = SessionChallenges(challenges), DeviceStore(pool)
         self.verifier = OwnTokens(tokens, clock)
         self._admission = AdmissionServicer(Admissions(challenges, settings.difficulty), self.store)
         self._registration = RegistrationServicer(self.store, desk, clock, entropy)
         self._sessions = SessionsServicer(
-            self.store, SessionChallenges(challenges), desk, self._policy, clock=clock, entropy=entropy
+            self.store, session_challenges, desk, self._policy, clock=clock, entropy=entropy
+        )
+        self._devices = DevicesServicer(devices, entropy)
+        self._recovery = RecoveryServicer(
+            devices, RecoveryChallenges(session_challenges), desk, clock=clock, entropy=entropy
         )
         self._key_set = KeySetServicer(tokens)
 
@@ -68,6 +82,8 @@ class Auth:
         auth_pb2_grpc.add_RegistrationServiceServicer_to_server(self._registration, server)
         auth_pb2_grpc.add_SessionsServiceServicer_to_server(self._sessions, server)
         auth_pb2_grpc.add_KeySetServiceServicer_to_server(self._key_set, server)
+        devices_pb2_grpc.add_DevicesServiceServicer_to_server(self._devices, server)
+        devices_pb2_grpc.add_RecoveryServiceServicer_to_server(self._recovery, server)
 
     async def clean(self) -> None:
         """Deletes what has expired."""

@@ -1,6 +1,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 import grpc
@@ -14,7 +15,7 @@ from handshaker_common.entropy import system_entropy
 from handshaker_common.postgres import service_database
 from handshaker_common.testing import *  # noqa: F403
 from handshaker_common.testing import FakeClock, running_service
-from handshaker_proto.auth.v1 import auth_pb2, auth_pb2_grpc
+from handshaker_proto.auth.v1 import auth_pb2, auth_pb2_grpc, devices_pb2, devices_pb2_grpc
 
 # Enough to tell worked from unworked, and found in an instant.
 BITS = 8
@@ -50,6 +51,26 @@ class Device:
             refresh_token=token, challenge=challenge, signature=self.key.sign(message), device_public_key=self.public
         )
 
+    def joining(self, account_id):
+        proof = self.key.sign(b"handshaker/v1/add-device" + UUID(account_id).bytes + self.public)
+        return devices_pb2.AddDeviceRequest(device_public_key=self.public, proof=proof)
+
+    def as_recovery_key(self, account_id):
+        proof = self.key.sign(b"handshaker/v1/recovery-key" + UUID(account_id).bytes + self.public)
+        return devices_pb2.SetRecoveryKeyRequest(recovery_public_key=self.public, proof=proof)
+
+    def recovers(self, challenge, device, *, remove_others=False):
+        """A recovery that makes `device` the primary; this key is the recovery key."""
+        flag = b"\1" if remove_others else b"\0"
+        return devices_pb2.RecoverRequest(
+            recovery_public_key=self.public,
+            challenge=challenge,
+            signature=self.key.sign(b"handshaker/v1/recover" + challenge + device.public + flag),
+            device_public_key=device.public,
+            device_proof=device.key.sign(b"handshaker/v1/recovering-device" + challenge + device.public),
+            remove_other_devices=remove_others,
+        )
+
 
 @dataclass
 class Api:
@@ -61,6 +82,8 @@ class Api:
         self.admission = auth_pb2_grpc.AdmissionServiceStub(self.channel)
         self.registration = auth_pb2_grpc.RegistrationServiceStub(self.channel)
         self.sessions = auth_pb2_grpc.SessionsServiceStub(self.channel)
+        self.devices = devices_pb2_grpc.DevicesServiceStub(self.channel)
+        self.recovery = devices_pb2_grpc.RecoveryServiceStub(self.channel)
         self.key_set = auth_pb2_grpc.KeySetServiceStub(self.channel)
 
     async def register(self, device):

@@ -173,7 +173,7 @@ async def test_logging_out_ends_all_logins_of_the_device_and_no_others(store, re
 
 
 async def test_what_expired_is_deleted_and_nothing_else(pool, store, registered, monkeypatch):
-    monkeypatch.setattr("handshaker_auth.store.CLEANED_AT_ONCE", 2)
+    monkeypatch.setattr("handshaker_auth.store.accounts.CLEANED_AT_ONCE", 2)
     gone, kept = [spend(LATER) for _ in range(5)], spend(LATER + 600)
     for each in [*gone, kept]:
         await store.spend(each)

@@ -28,6 +28,10 @@ class Reason(StrEnum):
     BAD_PROOF = "bad_proof"
     ALREADY_REGISTERED = "already_registered"
     USERNAME_TAKEN = "username_taken"
+    NOT_PRIMARY = "not_primary"
+    KEY_TAKEN = "key_taken"
+    TOO_MANY_DEVICES = "too_many_devices"
+    ALREADY_SET = "already_set"
     # How busy or broken the server is
     RATE_LIMITED = "rate_limited"
     LIMITER_UNAVAILABLE = "limiter_unavailable"

@@ -9,6 +9,9 @@ from handshaker_common.entropy import Entropy
 DevicePublicKey = NewType("DevicePublicKey", bytes)
 """Ed25519 public key of a device, 32 bytes, as the caller gave it: it may be no valid point at all."""
 
+RecoveryPublicKey = NewType("RecoveryPublicKey", bytes)
+"""Ed25519 public key of an account's recovery, 32 bytes, as the caller gave it."""
+
 FamilyHash = NewType("FamilyHash", bytes)
 """SHA-256 of the half of a refresh token that its whole family shares, 32 bytes."""
 

@@ -9,7 +9,7 @@ import hashlib
 from handshaker_common.ids import verify_ed25519
 
 from handshaker_auth.domain.challenges import LIFETIME_SECONDS, Challenges, Spend
-from handshaker_auth.domain.ids import DevicePublicKey
+from handshaker_auth.domain.ids import DevicePublicKey, RecoveryPublicKey
 from handshaker_auth.domain.refresh import RefreshToken
 
 SESSION_LABEL = b"handshaker/v1/session"
@@ -40,11 +40,17 @@ class SessionChallenges:
         message = REFRESH_LABEL + challenge + hashlib.sha256(token.secret).digest()
         return self._check(device_public_key, challenge, signature, message)
 
-    def _check(
-        self, device_public_key: DevicePublicKey, challenge: bytes, signature: bytes, message: bytes
+    def check_recovery(
+        self, recovery_public_key: RecoveryPublicKey, challenge: bytes, signature: bytes, message: bytes
     ) -> Spend | None:
-        recognised = self._challenges.recognise(challenge, device_public_key)
-        signed = verify_ed25519(device_public_key, signature, message)
+        """As `check_login`, over a message that contains the challenge, by a recovery key."""
+        return self._check(recovery_public_key, challenge, signature, message)
+
+    def _check(
+        self, public_key: DevicePublicKey | RecoveryPublicKey, challenge: bytes, signature: bytes, message: bytes
+    ) -> Spend | None:
+        recognised = self._challenges.recognise(challenge, public_key)
+        signed = verify_ed25519(public_key, signature, message)
         if recognised is None or not signed or recognised.kind != SESSION_KIND:
             return None
         return recognised.spend

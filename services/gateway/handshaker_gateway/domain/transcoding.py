@@ -17,6 +17,10 @@ DETAILS = {
     Reason.REFUSED: "Unknown, forbidden and blocked are one answer: the server does not say which it was.",
     Reason.BAD_PROOF: "Sign what the protocol asks for with the private half of the key that is sent.",
     Reason.ALREADY_REGISTERED: "Log in with this device key instead.",
+    Reason.NOT_PRIMARY: "Ask from the primary device.",
+    Reason.KEY_TAKEN: "Use a fresh device key.",
+    Reason.TOO_MANY_DEVICES: "Remove a device first.",
+    Reason.ALREADY_SET: "The recovery key of an account is set once.",
     Reason.USERNAME_TAKEN: "Choose another name or other digits.",
 }
 

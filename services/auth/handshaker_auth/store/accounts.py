@@ -1,7 +1,4 @@
-"""Auth's tables in PostgreSQL.
-
-Times are the caller's, never the database's, so that one clock decides.
-"""
+"""Accounts, refresh families and spent challenges."""
 
 import datetime as dt
 import enum
@@ -24,7 +21,7 @@ SPEND = "INSERT INTO spent_challenges (digest, remember_until) VALUES ($1, $2) O
 # A key that is taken leaves no account behind: the account is made from the device that was.
 REGISTER = """
 WITH device AS (
-    INSERT INTO devices (device_id, account_id, device_public_key) VALUES ($2, $1, $3)
+    INSERT INTO devices (device_id, account_id, device_public_key, is_primary) VALUES ($2, $1, $3, true)
     ON CONFLICT (device_public_key) DO NOTHING RETURNING account_id
 ), account AS (
     INSERT INTO accounts (account_id, created_week) SELECT account_id, $4::date FROM device
@@ -33,11 +30,13 @@ INSERT INTO refresh_families (family_hash, device_id, token_hash, last_used_day)
 SELECT $5, $2, $6, $7 FROM device RETURNING true
 """
 
+# The device is locked before its families, as by whoever removes it: the two wait for each other instead of dying.
 LOG_IN = """
 WITH spent AS (
     INSERT INTO spent_challenges (digest, remember_until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true
 ), device AS (
     SELECT devices.device_id, devices.account_id FROM devices, spent WHERE device_public_key = $3
+    FOR KEY SHARE OF devices
 ), surplus AS (
     DELETE FROM refresh_families WHERE family_hash IN (
         SELECT family_hash FROM refresh_families JOIN device USING (device_id)
@@ -84,11 +83,13 @@ class RefreshFailure(enum.Enum):
     REUSED = "reused"
 
 
-def _moment(seconds: float) -> dt.datetime:
+def moment(seconds: float) -> dt.datetime:
+    """Unix seconds as PostgreSQL takes them."""
     return dt.datetime.fromtimestamp(seconds, UTC)
 
 
-def _identity(row: asyncpg.Record) -> Identity:
+def identity_of(row: asyncpg.Record) -> Identity:
+    """The account and device of a row."""
     return Identity(row["account_id"], row["device_id"])
 
 
@@ -112,7 +113,7 @@ class AuthStore:
 
     async def spend(self, spend: Spend) -> bool:
         """Takes a challenge out of circulation; False if somebody did before, in whichever process."""
-        return bool(await self._pool.fetchval(SPEND, spend.digest, _moment(spend.remember_until)))
+        return bool(await self._pool.fetchval(SPEND, spend.digest, moment(spend.remember_until)))
 
     async def register(self, account: NewAccount, token: RefreshToken, today: date) -> bool:
         """Adds the account, its device and a first refresh family; False, and nothing, if the key is taken."""
@@ -138,14 +139,14 @@ class AuthStore:
         row = await self._pool.fetchrow(
             LOG_IN,
             spend.digest,
-            _moment(spend.remember_until),
+            moment(spend.remember_until),
             device_public_key,
             token.family_hash,
             token.token_hash,
             today,
             FAMILIES_PER_DEVICE - 1,
         )
-        return None if row is None else _identity(row)
+        return None if row is None else identity_of(row)
 
     async def refresh(
         self,
@@ -163,7 +164,7 @@ class AuthStore:
         repeated request, not a repeated token. So does a token of another device, whose copy proves nothing.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(SPEND, spend.digest, _moment(spend.remember_until)):
+            if not await connection.fetchval(SPEND, spend.digest, moment(spend.remember_until)):
                 return RefreshFailure.REFUSED
             row = await connection.fetchrow(
                 ROTATE,
@@ -175,7 +176,7 @@ class AuthStore:
                 device_public_key,
             )
             if row is not None:
-                return _identity(row)
+                return identity_of(row)
             last_used = await connection.fetchval(REVOKE, presented.family_hash, device_public_key)
             unused_for_too_long = last_used is None or last_used < oldest_use
             return RefreshFailure.REFUSED if unused_for_too_long else RefreshFailure.REUSED
@@ -186,7 +187,7 @@ class AuthStore:
 
     async def forget_challenges(self, now: float) -> int:
         """Deletes spent challenges that have expired; returns how many."""
-        return await self._clean(FORGET_CHALLENGES, _moment(now - CLOCK_SKEW_SECONDS))
+        return await self._clean(FORGET_CHALLENGES, moment(now - CLOCK_SKEW_SECONDS))
 
     async def end_unused_families(self, oldest_use: date) -> int:
         """Deletes families last used before that day; returns how many."""

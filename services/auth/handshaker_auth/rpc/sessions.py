@@ -1,4 +1,4 @@
-"""Auth's gRPC methods: from messages to the domain, to the store, and back."""
+"""Admission, registration, sessions and the published keys."""
 
 from typing import Any
 

@@ -1,0 +1,20 @@
+"""Auth's gRPC methods: from messages to the domain, to the store, and back."""
+
+from handshaker_auth.rpc.devices import DevicesServicer, RecoveryServicer
+from handshaker_auth.rpc.sessions import (
+    AdmissionServicer,
+    KeySetServicer,
+    RegistrationServicer,
+    SessionsServicer,
+    TokenDesk,
+)
+
+__all__ = [
+    "AdmissionServicer",
+    "DevicesServicer",
+    "KeySetServicer",
+    "RecoveryServicer",
+    "RegistrationServicer",
+    "SessionsServicer",
+    "TokenDesk",
+]

@@ -1,0 +1,9 @@
+"""Auth's tables in PostgreSQL.
+
+Times are the caller's, never the database's, so that one clock decides.
+"""
+
+from handshaker_auth.store.accounts import CLOCK_SKEW_SECONDS, AuthStore, RefreshFailure
+from handshaker_auth.store.devices import DeviceStore
+
+__all__ = ["CLOCK_SKEW_SECONDS", "AuthStore", "DeviceStore", "RefreshFailure"]
