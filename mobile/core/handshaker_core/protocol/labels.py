@@ -22,6 +22,13 @@ class Label(bytes, Enum):
     ROOT_OPENPGP_ENCRYPTION = b"handshaker/v1/root/openpgp-encryption"
     OPENPGP_BINDING = b"handshaker/v1/openpgp-binding"
 
+    ROOT_STORE_RECOVERY = b"handshaker/v1/root/store-recovery"
+
+    STORE_PASSPHRASE_WRAP = b"handshaker/v1/store/passphrase-wrap"
+    STORE_KEYSTORE_WRAP = b"handshaker/v1/store/keystore-wrap"
+    STORE_RECOVERY_WRAP = b"handshaker/v1/store/recovery-wrap"
+    BACKUP_FILE_KEY = b"handshaker/v1/backup/file-key"
+
     PQXDH = b"handshaker/v1/pqxdh/x25519+sha256+ml-kem-1024"
     HANDSHAKE_ID = b"handshaker/v1/handshake-id"
 

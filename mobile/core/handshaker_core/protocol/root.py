@@ -29,6 +29,12 @@ class BackupKey(SecretBytes):
     __slots__ = ()
 
 
+class StoreRecoveryKey(SecretBytes):
+    """What opens the local store when the passphrase is forgotten or the keystore lost."""
+
+    __slots__ = ()
+
+
 class OpenPgpPrimarySeed(SecretBytes):
     """Ed25519 seed of the OpenPGP certificate's primary key."""
 
@@ -61,6 +67,10 @@ class RootSeed(SecretBytes):
     def backup_key(self) -> BackupKey:
         """What encrypts backups."""
         return BackupKey(self._derive(Label.ROOT_BACKUP))
+
+    def store_recovery(self) -> StoreRecoveryKey:
+        """What opens the local store besides the passphrase."""
+        return StoreRecoveryKey(self._derive(Label.ROOT_STORE_RECOVERY))
 
     def openpgp_primary(self) -> OpenPgpPrimarySeed:
         """What signs and certifies as OpenPGP."""
