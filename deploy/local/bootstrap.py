@@ -1,11 +1,13 @@
 """Makes the virtual environment and installs exactly what requirements/ names. Called by ./dev; standard library only.
 
-Usage: bootstrap.py run|dev [DEBIAN_PACKAGE=PROGRAM ...]
+Usage: bootstrap.py [--npm FOLDER] run|dev [DEBIAN_PACKAGE=PROGRAM ...]
 
-`run` is what the system itself needs, `dev` adds the tools of the tests and checks. Nothing is done when a stamp in
-the virtual environment says that it was made from the same locks, packages and place.
+`run` is what the system itself needs, `dev` adds the tools of the tests and checks. `--npm` adds the packages that
+FOLDER/package-lock.json names; they go into npm/<last part of FOLDER> of the virtual environment. Nothing is done when
+a stamp says that it was done from the same locks, packages and place.
 """
 
+import argparse
 import fcntl
 import hashlib
 import importlib.util
@@ -184,21 +186,67 @@ def install_workspace() -> None:
     step.done()
 
 
-def main(arguments: list[str]) -> None:
-    kind, programs = arguments[0], dict(pair.split("=") for pair in arguments[1:])
+def npm_files(source: Path) -> dict[str, bytes]:
+    return {name: (source / name).read_bytes() for name in ("package.json", "package-lock.json")}
+
+
+def npm_target(source: Path) -> Path:
+    return VENV / "npm" / source.name
+
+
+def npm_is_current(source: Path) -> bool:
+    """The folder appears under its name when everything is in it, so the two files serve as the stamp."""
+    target = npm_target(source)
+    return all(
+        (target / name).exists() and (target / name).read_bytes() == data for name, data in npm_files(source).items()
+    )
+
+
+def install_npm(source: Path) -> None:
+    """Installs exactly what a package-lock.json names, by hash, and runs none of the packages' scripts."""
+    target = npm_target(source)
+    step = Step(f"Installing {source.name} with npm")
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder:
+        made = Path(folder) / source.name
+        made.mkdir()
+        for name, data in npm_files(source).items():
+            (made / name).write_bytes(data)
+        quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+        command = ["npm", "ci", "--ignore-scripts", *quiet, "--prefix", str(made)]
+        run(command, f"{source.name}, which tests compare with, could not be installed. npm needs the network once:")
+        made.rename(target)
+    step.done()
+
+
+def prepare(kind: str, npm: Sequence[Path]) -> None:
+    """Installs what is not current."""
+    if not is_current(kind):
+        make_venv()
+        install(kind)
+        stamp_file(kind).write_text(stamp(kind))
+    for source in npm:
+        if not npm_is_current(source):
+            install_npm(source)
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("kind", choices=["run", "dev"])
+    parser.add_argument("programs", nargs="*")
+    parser.add_argument("--npm", action="append", default=[], type=lambda folder: ROOT / folder)
+    options = parser.parse_args(arguments)
+    programs = dict(pair.split("=") for pair in options.programs)
     missing = [package for package, program in programs.items() if shutil.which(program, path=PROGRAM_PATH) is None]
     if missing:
         install_debian(missing, "This command")
-    if is_current(kind):
+    if is_current(options.kind) and all(npm_is_current(source) for source in options.npm):
         return
     VENV.parent.mkdir(parents=True, exist_ok=True)
     with Path(__file__).open() as lock:  # two commands at once must not install into each other
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_current(kind):
-            return
-        make_venv()
-        install(kind)
-        stamp_file(kind).write_text(stamp(kind))
+        prepare(options.kind, options.npm)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,39 @@ def test_without_root_and_sudo_it_says_what_to_type(bootstrap: dict, tmp_path: P
         bootstrap["install_debian"](["mosquitto", "prosody"], "This command")
 
 
+@pytest.fixture
+def npm_source(tmp_path: Path) -> Path:
+    source = tmp_path / "peer"
+    source.mkdir()
+    (source / "package.json").write_text('{"name": "peer", "private": true}')
+    (source / "package-lock.json").write_text(
+        '{"name": "peer", "lockfileVersion": 3, "requires": true, "packages": {"": {"name": "peer"}}}'
+    )
+    return source
+
+
+def test_npm_packages_are_installed_once_for_each_lock(bootstrap: dict, npm_source: Path, tmp_path: Path):
+    assert not bootstrap["npm_is_current"](npm_source)
+    bootstrap["install_npm"](npm_source)
+    assert bootstrap["npm_is_current"](npm_source)
+    assert [path.name for path in (tmp_path / "venv/npm").iterdir()] == ["peer"], "nothing else is left"
+    (npm_source / "package-lock.json").write_text("{}")
+    assert not bootstrap["npm_is_current"](npm_source)
+
+
+def test_npm_packages_that_cannot_be_installed_say_why(bootstrap: dict, npm_source: Path):
+    (npm_source / "package.json").write_text('{"dependencies": {"which-the-lock-does-not-name": "1.0.0"}}')
+    with pytest.raises(bootstrap["PrepareFailed"], match=r"^peer, which .* npm needs the network once:\n"):
+        bootstrap["install_npm"](npm_source)
+    assert not bootstrap["npm_is_current"](npm_source)
+
+
+def test_the_lock_of_npm_names_no_place(bootstrap: dict):
+    lock = (ROOT / "tests/peers/libsignal/package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    assert lock.count('"integrity"') == lock.count('"node_modules/')
+
+
 @pytest.mark.parametrize("name", LOCKS)
 def test_locks_hold_hashes_and_nothing_of_a_machine(name: str):
     text = (FOLDER / f"{name}.txt").read_text()
