@@ -42,6 +42,7 @@ _HINTS: Final[dict[type[core.HandshakerError], str]] = {
     client.LoggedOut: "To log in: handshaker login",
     client.ProxyRequired: "Use --socks 127.0.0.1:9050",
     client.NewIdentity: "To accept it: handshaker connect --new-identity",
+    client.ReconnectNeeded: "To connect: handshaker connect USERNAME-OR-LINK",
     client.AlreadyConnected: "To write: handshaker send TO TEXT",
 }
 

@@ -22,6 +22,13 @@ class HandshakerError(Exception):
         super().__init__(self.sentence if sentence is None else sentence)
 
 
+class PrimaryDeviceOnly(HandshakerError):
+    """Something that only the device with the identity's private key can do."""
+
+    reason = "primary_device_only"
+    sentence = "Only your primary device can do this: a linked device does not hold the key that speaks for you."
+
+
 class ProtocolError(HandshakerError):
     """Bytes, keys or messages broke a rule of the end-to-end protocol; no state was changed."""
 
@@ -69,6 +76,20 @@ class WrongIdentity(ProtocolError):
 
     reason = "wrong_identity"
     sentence = "The keys belong to another identity than the expected one."
+
+
+class WrongDevice(ProtocolError):
+    """Correctly signed data, of another device than the session or the request belongs to."""
+
+    reason = "wrong_device"
+    sentence = "The message comes from another device than the one that the conversation is with."
+
+
+class UnlistedDevice(ProtocolError):
+    """A certified device that is not, or no longer, in the person's newest device list."""
+
+    reason = "unlisted_device"
+    sentence = "The message comes from a device that is not in this contact's list of devices."
 
 
 class UnknownPreKey(ProtocolError):
@@ -183,3 +204,52 @@ class InvalidUsername(ProtocolError):
 
     reason = "invalid_username"
     sentence = "This is not a username; one looks like alice.42"
+
+
+class LinkingError(ProtocolError):
+    """Linking a device came to an end; nothing was linked."""
+
+    reason = "linking_error"
+    sentence = "Linking has failed; nothing was linked."
+
+
+class InvalidLinkCode(LinkingError):
+    """Text that is not a code of a device that wants to be linked, or was mistyped."""
+
+    reason = "invalid_link_code"
+    sentence = "This is not the code of a new device, or a part of it is missing; a code starts with HSLINK."
+
+
+class LinkingExpired(LinkingError):
+    """The code was not used, or the numbers were not compared, in time."""
+
+    reason = "linking_expired"
+    sentence = "The code is too old; nothing was linked. Show a new one with `device link`."
+
+
+class LinkingMismatch(LinkingError):
+    """A person has said that the two devices show different numbers."""
+
+    reason = "linking_mismatch"
+    sentence = "The numbers differ, so somebody may be in between. Nothing was linked; start again with a new code."
+
+
+class LinkingAltered(LinkingError):
+    """The other side contradicts the code, itself, or the account."""
+
+    reason = "linking_altered"
+    sentence = "The other device is not the one that showed the code, or was interfered with. Nothing was linked."
+
+
+class LinkingCodeUsed(LinkingError):
+    """A second device answers to the same code."""
+
+    reason = "linking_code_used"
+    sentence = "Somebody else has used the same code, so somebody may have seen it. Nothing was linked."
+
+
+class LinkingCancelled(LinkingError):
+    """A person has called it off, or it has ended before."""
+
+    reason = "linking_cancelled"
+    sentence = "Linking was called off; nothing was linked."

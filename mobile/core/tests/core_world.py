@@ -4,6 +4,7 @@ A `Party` is everything below the client's asyncio parts: real SQLCipher file, r
 the server's part, as badly as a test wants.
 """
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +16,15 @@ from handshaker_core.client.events import DeliveryChanged, Event
 from handshaker_core.client.settings import Settings
 from handshaker_core.client.unit import Unit
 from handshaker_core.credentials import FrameId, Mailbox, RecvId
+from handshaker_core.errors import UndecryptableMessage
 from handshaker_core.model import ContactId, ContactState, Direction, MessageState, RequestId
 from handshaker_core.net.relay import IncomingFrame, Outcome, OutgoingFrame, Policy
 from handshaker_core.protocol import session as protocol
 from handshaker_core.protocol.address import SendId
 from handshaker_core.protocol.bundle import verify_bundle
-from handshaker_core.protocol.frame import Frame, FrameSize, FrameType
+from handshaker_core.protocol.frame import FrameSize
 from handshaker_core.protocol.randomness import system_randomness
+from handshaker_core.protocol.sealed_sender import Envelope
 from handshaker_core.store import accounts, contacts, mailboxes, messages, sessions
 from handshaker_core.store import database as database_module
 from handshaker_core.store import prekeys as stored_prekeys
@@ -134,8 +137,8 @@ class Party:
 
     def ask(self, other: "Party", greeting: str = "hello", *, crash: bool = False) -> RequestId:
         bundle = prekeys.read_bundle(other.fetched_bundle())
-        verified = verify_bundle(bundle, other.keys.identity.public)
-        session, _ = protocol.initiate(self.keys.identity, verified)
+        verified = verify_bundle(bundle, other.keys.identity_key, other.keys.bundle_id)
+        session, _ = protocol.initiate(self.keys.local, verified, now=self.now)
         address, reply_to = other.address(), Mailbox.generate()
         return self.do(lambda u: requests.ask(u, session, address, reply_to, greeting), crash=crash)
 
@@ -226,16 +229,21 @@ class Party:
 class KeyWatch:
     """Sees every frame that leaves a party: the same id is always the same bytes, and no message key serves twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, parties: list[Party]) -> None:
+        self._devices = [party.keys.local for party in parties]
         self._frames: dict[bytes, bytes] = {}
         self._headers: dict[bytes, bytes] = {}
 
     def see(self, outgoing: OutgoingFrame) -> None:
         assert self._frames.setdefault(outgoing.frame_id, outgoing.frame) == outgoing.frame
-        frame = Frame.decode(outgoing.frame)
-        if frame.type is FrameType.RATCHET:
-            header = frame.body[:40]  # ratchet key, previous chain length, number: names the message key
-            assert self._headers.setdefault(header, outgoing.frame_id) == outgoing.frame_id
+        header = self._open(outgoing.frame).message[:40]  # ratchet key, previous chain length, number: one message key
+        assert self._headers.setdefault(header, outgoing.frame_id) == outgoing.frame_id
+
+    def _open(self, frame: bytes) -> Envelope:
+        for device in self._devices:
+            with contextlib.suppress(UndecryptableMessage):
+                return protocol.open_frame(device, frame)
+        raise AssertionError("a frame for neither of them")
 
 
 def outcome_when_away(outgoing: OutgoingFrame) -> Outcome:
@@ -249,9 +257,9 @@ def junk(kind: str, frame: bytes) -> bytes:
         "short": b"x",
         "empty": b"",
         "unknown version": b"\x09" + frame[1:],
-        "unknown type": frame[:1] + b"\x77" + frame[2:],
-        "noise": frame[:2] + secrets.token_bytes(len(frame) - 2),
+        "unsealed": frame[:1] + frame[200:].ljust(len(frame) - 1, b"\x00"),
+        "noise": frame[:1] + secrets.token_bytes(len(frame) - 1),
         "flipped": frame[:-1] + bytes((frame[-1] ^ 1,)),
         "another size": frame + b"\x00",
-        "sealed noise": b"\x01\x01" + secrets.token_bytes(FrameSize.LARGE - 2),
+        "large noise": b"\x01" + secrets.token_bytes(FrameSize.LARGE - 1),
     }[kind]

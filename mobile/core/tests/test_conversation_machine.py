@@ -37,7 +37,7 @@ class Conversation(RuleBasedStateMachine):
         self.parties = [Party(self.folder / name / "messages.db") for name in ("a", "b")]
         self.mail = [Mail(), Mail()]
         self.written: list[list[str]] = [[], []]
-        self.watch = KeyWatch()
+        self.watch = KeyWatch(self.parties)
         self.now = START
 
     def teardown(self) -> None:

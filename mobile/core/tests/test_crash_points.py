@@ -141,7 +141,7 @@ def check(folder: Path) -> None:
         contact = party.contact()
         assert contact is not None
         party.close()
-    watch = KeyWatch()
+    watch = KeyWatch(parties)
     for send_id, frame_id, frame in Server(folder).everything_ever_sent():
         watch.see(OutgoingFrame(FrameId(frame_id), send_id, None, frame))  # type: ignore[arg-type]
 

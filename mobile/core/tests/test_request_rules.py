@@ -15,7 +15,8 @@ from handshaker_core.client.events import FrameUnreadable, RequestAnswered, Requ
 from handshaker_core.credentials import FrameId, Mailbox
 from handshaker_core.model import ContactState, Direction, MessageState, RequestId, RequestState
 from handshaker_core.net.relay import IncomingFrame, Outcome, OutgoingFrame
-from handshaker_core.protocol.frame import Frame, FrameType
+from handshaker_core.protocol import session as protocol
+from handshaker_core.protocol.sealed_sender import EnvelopeKind
 from handshaker_core.store import accounts, contacts, mailboxes, sessions
 from handshaker_core.store import requests as stored
 from handshaker_core.store.mailboxes import State
@@ -191,7 +192,7 @@ def test_what_is_written_before_the_confirmation_uses_the_session_that_the_other
     b.ask(a, "from b")
     deliver(a, b.due(), b)
     a.send("at once")
-    assert Frame.decode(a.due()[-1].frame).type is FrameType.RATCHET
+    assert protocol.open_frame(b.keys.local, a.due()[-1].frame).kind is EnvelopeKind.RATCHET
     exchange(a, b)
     assert b.texts(Direction.INCOMING) == ["from a", "at once"]
 

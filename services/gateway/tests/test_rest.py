@@ -90,6 +90,7 @@ async def test_bundle_is_published_paid_for_and_fetched(stack, person):
         seal_key_signature=bytes(64),
         signed_prekey=keys_pb2.SignedPreKey(key_id=1, public_key=bytes(32), signature=bytes(64)),
         last_resort_kem_prekey=key,
+        device_certificate=bytes(169),
     )
     protobuf = {"Content-Type": "application/x-protobuf"}
     publish = keys_pb2.PublishBundleRequest(base=base).SerializeToString()

@@ -35,6 +35,7 @@ KEM_PREKEYS_PER_BUNDLE = 100
 IDENTITY_KEY_SIZE = 32
 PREKEY_SIZE = 32
 SIGNATURE_SIZE = 64
+DEVICE_CERTIFICATE_SIZE = 169
 SEALED_ADDRESS_SIZE = 512
 LARGEST_KEY_ID = 2**32 - 1
 
@@ -86,6 +87,7 @@ class BundleBase:
     seal_key_signature: bytes = field(repr=False)
     signed_prekey: SignedPreKey
     last_resort_kem_prekey: SignedPreKey
+    device_certificate: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def problem_of_base(base: BundleBase) -> str | None:
         ("signed_prekey.signature", base.signed_prekey.signature, SIGNATURE_SIZE),
         ("last_resort_kem_prekey.public_key", base.last_resort_kem_prekey.public_key, sizes.kem_prekey),
         ("last_resort_kem_prekey.signature", base.last_resort_kem_prekey.signature, SIGNATURE_SIZE),
+        ("device_certificate", base.device_certificate, DEVICE_CERTIFICATE_SIZE),
     )
     return _first_misfit(parts)
 

@@ -32,6 +32,7 @@ def _base(message: keys_pb2.BundleBase) -> BundleBase:
         message.seal_key_signature,
         _signed(message.signed_prekey),
         _signed(message.last_resort_kem_prekey),
+        message.device_certificate,
     )
 
 
@@ -58,6 +59,7 @@ def _bundle_message(bundle: domain.FetchedBundle) -> keys_pb2.FetchedBundle:
             key_id=signed.key_id, public_key=signed.public_key, signature=signed.signature
         ),
         last_resort_kem_prekey=_kem_message(base.last_resort_kem_prekey),
+        device_certificate=base.device_certificate,
     )
     return keys_pb2.FetchedBundle(
         base=base_message,

@@ -26,10 +26,10 @@ PUBLISH = """
 INSERT INTO bundles AS bundle (
     bundle_id, account_id, suite, identity_key, seal_key, seal_key_signature,
     signed_prekey_id, signed_prekey, signed_prekey_signature,
-    last_resort_kem_prekey_id, last_resort_kem_prekey, last_resort_kem_prekey_signature
+    last_resort_kem_prekey_id, last_resort_kem_prekey, last_resort_kem_prekey_signature, device_certificate
 )
-SELECT $1, $2, $3::smallint, $4, $5, $6, $7::bigint, $8, $9, $10::bigint, $11, $12
-WHERE (SELECT count(*) FROM bundles WHERE account_id = $2 AND bundle_id <> $1) < $13
+SELECT $1, $2, $3::smallint, $4, $5, $6, $7::bigint, $8, $9, $10::bigint, $11, $12, $13
+WHERE (SELECT count(*) FROM bundles WHERE account_id = $2 AND bundle_id <> $1) < $14
 ON CONFLICT (bundle_id) DO UPDATE SET
     identity_key = excluded.identity_key,
     seal_key = excluded.seal_key,
@@ -39,7 +39,8 @@ ON CONFLICT (bundle_id) DO UPDATE SET
     signed_prekey_signature = excluded.signed_prekey_signature,
     last_resort_kem_prekey_id = excluded.last_resort_kem_prekey_id,
     last_resort_kem_prekey = excluded.last_resort_kem_prekey,
-    last_resort_kem_prekey_signature = excluded.last_resort_kem_prekey_signature
+    last_resort_kem_prekey_signature = excluded.last_resort_kem_prekey_signature,
+    device_certificate = excluded.device_certificate
 WHERE bundle.account_id = excluded.account_id AND bundle.suite = excluded.suite
 RETURNING true
 """
@@ -147,6 +148,7 @@ class KeysStore:
                 base.last_resort_kem_prekey.key_id,
                 base.last_resort_kem_prekey.public_key,
                 base.last_resort_kem_prekey.signature,
+                base.device_certificate,
                 BUNDLES_PER_ACCOUNT,
             )
         return bool(published)
@@ -240,6 +242,7 @@ def _fetched(row: asyncpg.Record) -> FetchedBundle:
         SignedPreKey(
             row["last_resort_kem_prekey_id"], row["last_resort_kem_prekey"], row["last_resort_kem_prekey_signature"]
         ),
+        row["device_certificate"],
     )
     one_time = None if row["one_time_id"] is None else OneTimePreKey(row["one_time_id"], row["one_time_key"])
     kem = None if row["kem_id"] is None else SignedPreKey(row["kem_id"], row["kem_key"], row["kem_signature"])

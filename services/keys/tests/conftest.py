@@ -53,6 +53,7 @@ class Owner:
                 key_id=7, public_key=secrets.token_bytes(32), signature=secrets.token_bytes(64)
             ),
             last_resort_kem_prekey=self.kem_prekeys(2**32 - 1)[0],
+            device_certificate=secrets.token_bytes(169),
         )
 
     def bundle(self, bundle_id=None):

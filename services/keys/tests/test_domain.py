@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 SUITE = Suite.HANDSHAKER_V1
 SIGNED = SignedPreKey(1, bytes(32), bytes(64))
 KEM = SignedPreKey(1, bytes(1_568), bytes(64))
-BASE = BundleBase(SUITE, bytes(32), bytes(1_216), bytes(64), SIGNED, KEM)
+BASE = BundleBase(SUITE, bytes(32), bytes(1_216), bytes(64), SIGNED, KEM, bytes(169))
 
 
 def with_size(key, field, size):
@@ -46,7 +46,7 @@ def test_sizes_are_those_of_the_library_that_clients_use():
 @pytest.mark.parametrize("change", [-1, 1])
 def test_a_base_fits_exactly_or_is_told_which_part_does_not(change):
     assert problem_of_base(BASE) is None
-    for field in ("identity_key", "seal_key", "seal_key_signature"):
+    for field in ("identity_key", "seal_key", "seal_key_signature", "device_certificate"):
         problem = problem_of_base(with_size(BASE, field, len(getattr(BASE, field)) + change))
         assert f"The field {field} must have exactly" in problem
     for part in ("signed_prekey", "last_resort_kem_prekey"):

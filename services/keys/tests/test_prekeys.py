@@ -166,6 +166,7 @@ async def test_a_bundle_keeps_its_suite(pool, api, owner):
         (("", "identity_key"), 32),
         (("", "seal_key"), 1_216),
         (("", "seal_key_signature"), 64),
+        (("", "device_certificate"), 169),
         (("signed_prekey", "public_key"), 32),
         (("signed_prekey", "signature"), 64),
         (("last_resort_kem_prekey", "public_key"), 1_568),

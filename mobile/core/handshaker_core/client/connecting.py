@@ -51,7 +51,7 @@ async def find(core: Core, typed: str, progress: StepProgress = no_progress) -> 
         _notice_identity(u, username, identity)
         return Found(
             username=username,
-            safety_number=safety_number(u.keys.identity.public, identity),
+            safety_number=safety_number(u.keys.identity_key, identity),
             contact=None if known is None else contacts.get(u.c, known),
         )
 
@@ -78,7 +78,7 @@ async def connect(
     lead = await directory.follow(core, target, progress)
     if lead is None:
         raise UnknownUsername
-    if lead.address.identity_key == core.keys.identity.public:
+    if lead.address.identity_key == core.keys.identity_key:
         raise OwnAddress
     known = await core.run(lambda u: _known(u, lead))
     if await core.run(lambda u: _is_new_identity(u, lead)) and not accept_new_identity:
@@ -133,8 +133,8 @@ async def _agree(core: Core, lead: Lead, progress: StepProgress) -> SessionState
     except RefusedByServer:
         directory.check_deployment(core, lead)
         raise AddressGone from None
-    verified = verify_bundle(read_bundle(fetched), lead.address.identity_key)
-    session, _ = protocol.initiate(core.keys.identity, verified, rng=core.rng)
+    verified = verify_bundle(read_bundle(fetched), lead.address.identity_key, lead.address.bundle_id)
+    session, _ = protocol.initiate(core.keys.local, verified, now=core.clock(), rng=core.rng)
     return session
 
 

@@ -48,7 +48,7 @@ def resolve(u: Unit, reference: int | str) -> Contact:
 
 def safety_number_with(u: Unit, contact: ContactId) -> str:
     """The 60 digits that both sides show."""
-    return safety_number(u.keys.identity.public, contacts.identity(u.c, contact))
+    return safety_number(u.keys.identity_key, contacts.identity(u.c, contact))
 
 
 def verify(u: Unit, contact: ContactId, number: str | None) -> Contact:

@@ -80,6 +80,16 @@ class NotConnected(UsageError):
     sentence = "You are not connected with this contact."
 
 
+class ReconnectNeeded(UsageError):
+    """The two were connected by an earlier version of the protocol, whose sessions are gone."""
+
+    reason = "reconnect_needed"
+    sentence = (
+        "You and this contact were connected by an earlier version of the protocol. Connect with them again to go on;"
+        " what was written before stays."
+    )
+
+
 class AlreadyConnected(UsageError):
     """There is one already."""
 

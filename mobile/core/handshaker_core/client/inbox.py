@@ -29,9 +29,9 @@ from handshaker_core.errors import DuplicateMessage, MalformedFrame, ProtocolErr
 from handshaker_core.model import ContactId, ContactState, Direction, MessageKind, MessageState
 from handshaker_core.net.relay import IncomingFrame
 from handshaker_core.protocol import session as protocol
-from handshaker_core.protocol.frame import Frame, FrameType
+from handshaker_core.protocol.sealed_sender import Envelope, EnvelopeKind, check_sender
 from handshaker_core.protocol.session import SessionState
-from handshaker_core.store import contacts, mailboxes, messages, outbox, prekeys, seen, sessions
+from handshaker_core.store import contacts, devices, mailboxes, messages, outbox, prekeys, seen, sessions
 from handshaker_core.store.connection import StorageFailure
 from handshaker_core.store.messages import NewMessage
 from handshaker_core.store.prekeys import StoredPreKeys
@@ -65,53 +65,66 @@ def take(u: Unit, frame: IncomingFrame) -> None:
     if own is None:
         return
     try:
-        if Frame.decode(frame.frame).type is FrameType.SEALED_INITIAL:
-            _take_initial(u, frame.frame)
+        envelope = protocol.open_frame(u.keys.local, frame.frame)
+        _check_sender(u, own.contact, envelope)
+        if envelope.kind is EnvelopeKind.INITIAL:
+            _take_initial(u, envelope)
         else:
-            _take_ratchet(u, own.contact, frame.frame)
+            _take_ratchet(u, own.contact, envelope)
     except DuplicateMessage:
         pass  # the same message in another frame: a resend whose frame id was lost, or a replay
     except ProtocolError as error:
         _record_unreadable(u, own.contact, frame, error.reason)
 
 
-def _take_initial(u: Unit, frame: bytes) -> None:
-    initial = protocol.open_initial(u.keys.identity.public, u.keys.seal, frame)
-    known = sessions.get(u.c, initial.handshake_id)
+def _check_sender(u: Unit, contact: ContactId | None, envelope: Envelope) -> None:
+    """Check the sender against the contact whose mailbox it is, and against that person's devices.
+
+    Raises:
+        WrongIdentity, UnlistedDevice.
+    """
+    sender = envelope.sender
+    expected = sender.identity if contact is None else contacts.identity(u.c, contact)
+    known = contacts.by_identity(u.c, sender.identity)
+    check_sender(sender, expected, None if known is None else devices.list_of(u.c, known))
+
+
+def _take_initial(u: Unit, envelope: Envelope) -> None:
+    known = sessions.get(u.c, protocol.handshake_id(envelope) or b"")
     if known is not None:
         contact, session = known
-        stepped, plaintext = protocol.decrypt_initial(session, initial)
+        stepped, plaintext = protocol.decrypt(session, envelope, now=u.now)
         sessions.save(u.c, stepped)
         _take_content(u, contact, stepped, plaintext)
         return
-    accepted = protocol.accept(u.keys.identity, StoredPreKeys(u.c), initial)
+    accepted = protocol.accept(u.keys.local, StoredPreKeys(u.c), envelope, now=u.now)
     prekeys.consume(u.c, accepted.consumed)
     u.signals.add(Signal.PREKEYS)
     content = Content.decode(accepted.plaintext)
-    if not isinstance(content.body, ConnectionRequest) or accepted.session.peer_identity == u.keys.identity.public:
+    if not isinstance(content.body, ConnectionRequest) or envelope.sender.identity == u.keys.identity_key:
         raise MalformedContent
     take_request(u, accepted.session, content, content.body)
 
 
-def _take_ratchet(u: Unit, contact: ContactId | None, frame: bytes) -> None:
+def _take_ratchet(u: Unit, contact: ContactId | None, envelope: Envelope) -> None:
     if contact is None:
         raise MalformedFrame  # strangers have no session
-    session, plaintext = _decrypt(u, contact, frame)
+    session, plaintext = _decrypt(u, contact, envelope)
     sessions.save(u.c, session)
     _take_content(u, contact, session, plaintext)
 
 
-def _decrypt(u: Unit, contact: ContactId, frame: bytes) -> tuple[SessionState, bytes]:
-    """Decrypt with whichever of the contact's sessions the frame belongs to; a wrong one changes nothing.
+def _decrypt(u: Unit, contact: ContactId, envelope: Envelope) -> tuple[SessionState, bytes]:
+    """Decrypt with whichever of the sessions with the sending device the frame belongs to; a wrong one changes nothing.
 
     Raises:
         DuplicateMessage: one of them has used the message's key already.
         ProtocolError: none of them can decrypt it.
     """
     failure: ProtocolError = UndecryptableMessage()
-    for session in sessions.of_contact(u.c, contact):
+    for session in sessions.of_device(u.c, contact, envelope.sender.device_id):
         try:
-            return protocol.decrypt(session, frame)
+            return protocol.decrypt(session, envelope, now=u.now)
         except DuplicateMessage:
             raise
         except ProtocolError as error:
@@ -131,7 +144,7 @@ def _take_content(u: Unit, contact: ContactId, session: SessionState, plaintext:
             sessions.promote(u.c, contact, session)
             take_receipts(u, contact, content.body)
         case ConnectionAccepted():
-            take_acceptance(u, contact, content.body)
+            take_acceptance(u, contact, session, content.body)
         case ConnectionRejected():
             take_rejection(u, contact)
         case ConnectionRequest():

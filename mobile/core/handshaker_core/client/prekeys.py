@@ -12,7 +12,7 @@ from handshaker_core.client.tokens import Session
 from handshaker_core.client.unit import Unit
 from handshaker_core.protocol import bundle as protocol
 from handshaker_core.protocol.bundle import OneTimeKeys, PreKeyBundle
-from handshaker_core.protocol.keys import IdentityPublicKey, X25519PublicKey
+from handshaker_core.protocol.keys import X25519PublicKey
 from handshaker_core.protocol.prekeys import (
     KemPreKeyPublic,
     LastResortKemPreKey,
@@ -21,6 +21,7 @@ from handshaker_core.protocol.prekeys import (
     SignedPreKeyPublic,
 )
 from handshaker_core.protocol.seal import SealPublicKey
+from handshaker_core.protocol.sealed_sender import verified_certificate
 from handshaker_core.store import accounts, prekeys
 from handshaker_core.store.accounts import AccountKeys
 
@@ -36,8 +37,8 @@ GRACE_SECONDS = 30 * 86_400.0
 def add_long_lived(u: Unit) -> None:
     """Make new signed and last-resort prekeys the current ones, to be published."""
     first = accounts.take_prekey_ids(u.c, 2)
-    signed = SignedPreKey.generate(u.keys.identity, first, u.rng)
-    last_resort = LastResortKemPreKey.generate(u.keys.identity, first + 1, u.rng)
+    signed = SignedPreKey.generate(u.keys.device_identity, first, u.rng)
+    last_resort = LastResortKemPreKey.generate(u.keys.device_identity, first + 1, u.rng)
     prekeys.replace_long_lived(u.c, signed, last_resort, u.now)
     accounts.set_bundle_published(u.c, False)
 
@@ -56,7 +57,7 @@ def make_due(u: Unit) -> None:
 def add_one_time(u: Unit, count: int) -> None:
     """Make `count` one-time keys of each kind, to be uploaded."""
     start = accounts.take_prekey_ids(u.c, count)
-    prekeys.add_one_time(u.c, protocol.generate_one_time(u.keys.identity, count, start, u.rng), u.now)
+    prekeys.add_one_time(u.c, protocol.generate_one_time(u.keys.device_identity, count, start, u.rng), u.now)
 
 
 async def publish(core: Core, session: Session) -> None:
@@ -108,7 +109,8 @@ def base_of(keys: AccountKeys, signed: SignedPreKey, last_resort: LastResortKemP
     """The published part of these keys."""
     return keys_pb2.BundleBase(
         suite=keys_pb2.SUITE_HANDSHAKER_V1,
-        identity_key=keys.identity.public.raw,
+        identity_key=keys.identity_key.raw,
+        device_certificate=keys.certificate.encode(),
         seal_key=keys.seal.public.raw,
         seal_key_signature=keys.seal_signature,
         signed_prekey=keys_pb2.SignedPreKey(
@@ -119,10 +121,11 @@ def base_of(keys: AccountKeys, signed: SignedPreKey, last_resort: LastResortKemP
 
 
 def read_bundle(fetched: keys_pb2.FetchedBundle) -> PreKeyBundle:
-    """A fetched bundle as the protocol takes it; nothing in it is verified yet.
+    """A fetched bundle as the protocol takes it; only its certificate is verified yet, for whomever it names.
 
     Raises:
-        BadKey, LowOrderPoint: it is not well-formed.
+        BadKey, LowOrderPoint, MalformedDevice: it is not well-formed.
+        BadSignature: the certificate was not made by the identity that it names.
     """
     base = fetched.base
     has_kem = fetched.HasField("kem_prekey")
@@ -133,7 +136,7 @@ def read_bundle(fetched: keys_pb2.FetchedBundle) -> PreKeyBundle:
         one_time = OneTimePreKeyPublic(key.key_id, X25519PublicKey(key.public_key))
     return PreKeyBundle(
         suite=base.suite,
-        identity_key=IdentityPublicKey(base.identity_key),
+        certificate=verified_certificate(base.device_certificate),
         seal_key=SealPublicKey(base.seal_key),
         seal_key_signature=base.seal_key_signature,
         signed_prekey=SignedPreKeyPublic(

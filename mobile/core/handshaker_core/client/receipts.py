@@ -12,7 +12,7 @@ from handshaker_core.store import messages, receipts
 from handshaker_core.store.outbox import Kind as FrameKind
 from handshaker_core.store.receipts import Kind
 
-MOST_IN_A_FRAME = 100
+MOST_IN_A_FRAME = 25
 """They fit the small frame."""
 
 

@@ -22,7 +22,8 @@ from handshaker_core.model import (
     RequestState,
 )
 from handshaker_core.protocol.session import SessionState
-from handshaker_core.store import contacts, mailboxes, messages, outbox, receipts, requests, sessions
+from handshaker_core.store import contacts, devices, mailboxes, messages, outbox, receipts, requests, sessions
+from handshaker_core.store.devices import ContactDevice
 from handshaker_core.store.mailboxes import OwnMailbox, PeerMailbox, Purpose, State
 from handshaker_core.store.messages import NewMessage
 from handshaker_core.store.outbox import Kind
@@ -52,13 +53,18 @@ def ask(u: Unit, session: SessionState, address: PeerMailbox, reply_to: Mailbox,
     """
     contact = contacts.ensure(u.c, session.peer_identity, u.now)
     _use_mailbox(u, contact, reply_to)
-    sessions.add(u.c, contact, session, u.now)
+    _keep_session(u, contact, session)
     content = new_content(u, ConnectionRequest(u.own_profile(), reply_address(reply_to), greeting))
     frame_id = post(u, contact, session, address, content, kind=Kind.REQUEST)
     if greeting:
         keep_outgoing(u, contact, content, greeting, frame_id)
     new = NewRequest(contact, Direction.OUTGOING, content.message_id, session.handshake_id, greeting)
     return requests.add(u.c, new, RequestState.PENDING, u.now)
+
+
+def _keep_session(u: Unit, contact: ContactId, session: SessionState) -> None:
+    sessions.add(u.c, contact, session, u.now)
+    devices.remember(u.c, contact, ContactDevice(session.peer, session.peer_seal_key), u.now)
 
 
 def _use_mailbox(u: Unit, contact: ContactId, mailbox: Mailbox) -> None:
@@ -73,9 +79,9 @@ def take_request(u: Unit, session: SessionState, content: Content, body: Connect
     before = standing(u, contact)
     if before is ContactState.ASKING:
         sessions.delete_of_contact(u.c, contact)
-    sessions.add(u.c, contact, session, u.now)
+    _keep_session(u, contact, session)
     contacts.set_profile(u.c, contact, body.profile)
-    mailboxes.set_peer(u.c, contact, body.reply_to)
+    mailboxes.set_peer(u.c, contact, session.peer.device_id, body.reply_to)
     new = NewRequest(contact, Direction.INCOMING, content.message_id, session.handshake_id, body.greeting)
     own = mailboxes.for_contact(u.c, contact)
     if before in (ContactState.CONNECTED, ContactState.REQUESTED) and own is not None:
@@ -94,12 +100,12 @@ def take_request(u: Unit, session: SessionState, content: Content, body: Connect
     u.events.append(RequestReceived(_get(u, open_request)))
 
 
-def take_acceptance(u: Unit, contact: ContactId, body: ConnectionAccepted) -> None:
+def take_acceptance(u: Unit, contact: ContactId, session: SessionState, body: ConnectionAccepted) -> None:
     """The answer to an own request is yes. Without one that is open it only tells the address anew."""
     if standing(u, contact) not in (ContactState.REQUESTED, ContactState.CONNECTED):
         return
     contacts.set_profile(u.c, contact, body.profile)
-    mailboxes.set_peer(u.c, contact, body.reply_to)
+    mailboxes.set_peer(u.c, contact, session.peer.device_id, body.reply_to)
     _become_connected(u, contact)
 
 

@@ -4,7 +4,7 @@ A crash before the commit sends nothing and uses no key; a crash after it sends 
 """
 
 from handshaker_core.client.content import MESSAGE_ID_SIZE, Body, ConnectionAccepted, Content, Text
-from handshaker_core.client.errors import NotConnected
+from handshaker_core.client.errors import NotConnected, ReconnectNeeded
 from handshaker_core.client.unit import Signal, Unit
 from handshaker_core.credentials import ID_SIZE, FrameId
 from handshaker_core.model import ContactId, Direction, MessageKind, MessageNumber, MessageState
@@ -29,7 +29,7 @@ def post(
     Raises:
         ContentTooLarge, ChainExhausted, NoSendingChain.
     """
-    stepped, frame = protocol.encrypt(session, content.encode(), rng=u.rng)
+    stepped, frame = protocol.encrypt(session, content.encode(), now=u.now, rng=u.rng)
     sessions.save(u.c, stepped)
     frame_id = FrameId(u.rng(ID_SIZE))
     outbox.add(u.c, Waiting(frame_id, contact, kind, to, frame, u.now))
@@ -43,8 +43,9 @@ def post_to_contact(u: Unit, contact: ContactId, content: Content, kind: Kind) -
     Raises:
         NotConnected: there is no session, or nowhere to write to.
     """
-    available, to = sessions.of_contact(u.c, contact), mailboxes.peer(u.c, contact)
-    if not available or to is None:
+    available = sessions.of_contact(u.c, contact)
+    to = mailboxes.peer(u.c, contact, available[0].peer.device_id) if available else None
+    if to is None:
         raise NotConnected
     return post(u, contact, available[0], to, content, kind=kind)
 
@@ -53,10 +54,10 @@ def send_text(u: Unit, contact: ContactId, text: str) -> MessageNumber:
     """Queue a message to somebody with whom there is a conversation.
 
     Raises:
-        NotConnected.
+        NotConnected, ReconnectNeeded.
     """
     if not contacts.is_connected(u.c, contact):
-        raise NotConnected
+        raise ReconnectNeeded if contacts.is_outdated(u.c, contact) else NotConnected
     sent_at_ms = messages.next_sent_at(u.c, contact, u.now_ms)
     content = Content(u.rng(MESSAGE_ID_SIZE), sent_at_ms, Text(text))
     return keep_outgoing(u, contact, content, text, post_to_contact(u, contact, content, Kind.TEXT))

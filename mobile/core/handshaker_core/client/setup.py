@@ -10,8 +10,10 @@ from handshaker_core.clock import Clock
 from handshaker_core.credentials import ID_SIZE, DeviceKey, Mailbox
 from handshaker_core.net.errors import RefusedByServer
 from handshaker_core.protocol.address import BundleId
-from handshaker_core.protocol.keys import IdentityKeyPair
+from handshaker_core.protocol.device import DeviceCertificate, DeviceId, DeviceList
+from handshaker_core.protocol.keys import DeviceIdentityKeyPair, IdentityKeyPair
 from handshaker_core.protocol.randomness import Randomness
+from handshaker_core.protocol.root import RootSeed
 from handshaker_core.protocol.seal import SealKeyPair
 from handshaker_core.store import accounts, mailboxes
 from handshaker_core.store.accounts import AccountKeys
@@ -23,22 +25,46 @@ ALREADY_REGISTERED = "already_registered"
 
 def ensure_account(c: Connection, server: str, proxy: str | None, clock: Clock, rng: Randomness) -> AccountKeys:
     """The account's keys, made when there are none yet. No server is asked."""
+    _adopt_device(c, clock, rng)
     existing = accounts.keys(c)
     if existing is not None:
         return existing
-    identity = IdentityKeyPair.generate(rng)
-    seal = SealKeyPair.generate(rng)
+    now, root, bundle_id = int(clock()), RootSeed.generate(rng), BundleId(rng(ID_SIZE))
+    identity, seal = root.identity(), SealKeyPair.generate(rng)
+    device_key, certificate, devices = _first_device(identity, bundle_id, now, rng)
     keys = AccountKeys(
         device=DeviceKey.generate(rng),
-        identity=identity,
+        root=root,
+        identity_pair=identity,
+        device_identity=device_key,
+        certificate=certificate,
         seal=seal,
-        seal_signature=seal.sign(identity),
-        bundle_id=BundleId(rng(ID_SIZE)),
-        created_at=float(int(clock())),
+        seal_signature=seal.sign(device_key),
+        bundle_id=bundle_id,
+        created_at=float(now),
     )
-    accounts.create(c, keys, server, proxy)
+    accounts.create(c, keys, devices, server, proxy)
     mailboxes.add(c, OwnMailbox(Mailbox.generate(rng), Purpose.ADDRESS, State.MISSING, None), keys.created_at)
     return keys
+
+
+def _first_device(
+    identity: IdentityKeyPair, bundle_id: BundleId, now: int, rng: Randomness
+) -> tuple[DeviceIdentityKeyPair, DeviceCertificate, DeviceList]:
+    """The device's own key, its certificate, and a list that holds nothing else."""
+    key = DeviceIdentityKeyPair.generate(rng)
+    certificate = DeviceCertificate.issue(
+        identity, device_id=DeviceId(rng(ID_SIZE)), device_key=key.public, bundle_id=bundle_id, issued_at=now
+    )
+    return key, certificate, DeviceList.issue(identity, sequence=1, issued_at=now, certificates=(certificate,))
+
+
+def _adopt_device(c: Connection, clock: Clock, rng: Randomness) -> None:
+    """Give the device of an account of the time before its own key."""
+    before = accounts.without_device(c)
+    if before is not None:
+        key, certificate, devices = _first_device(before.identity, before.bundle_id, int(clock()), rng)
+        accounts.adopt_device(c, key, certificate, devices, before.seal.sign(key))
 
 
 async def set_up(core: Core, session: Session, progress: StepProgress = no_progress) -> None:

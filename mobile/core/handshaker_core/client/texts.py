@@ -4,7 +4,7 @@ import unicodedata
 
 from handshaker_core.client.errors import EmptyText, TextTooLong
 from handshaker_core.errors import InvalidUsername
-from handshaker_core.protocol.frame import MAX_PLAINTEXT_RATCHET_LARGE
+from handshaker_core.protocol.session import MAX_PLAINTEXT_RATCHET_LARGE
 from handshaker_core.protocol.username import normalise
 from handshaker_core.store.contacts import Profile
 

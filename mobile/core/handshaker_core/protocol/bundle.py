@@ -1,14 +1,16 @@
 """The prekey bundle: what a device publishes, and what a stranger fetches to start a session with it.
 
-The server that stores bundles is not trusted: `verify_bundle` checks every signature against the identity that the
-contact address named, and only its result can start a session. What the server states in `one_time_left` is advice.
+The server that stores bundles is not trusted: `verify_bundle` checks that the device is certified by the identity that
+the contact address named and that it signed every key, and only its result can start a session. What the server states in `one_time_left` is advice.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
 
-from handshaker_core.errors import UnsupportedVersion, WrongIdentity
-from handshaker_core.protocol.keys import MAX_KEY_ID, IdentityKeyPair, IdentityPublicKey, check_key_id
+from handshaker_core.errors import UnsupportedVersion, WrongDevice, WrongIdentity
+from handshaker_core.protocol.address import BundleId
+from handshaker_core.protocol.device import DeviceCertificate
+from handshaker_core.protocol.keys import MAX_KEY_ID, DeviceIdentityKeyPair, IdentityPublicKey, check_key_id
 from handshaker_core.protocol.prekeys import (
     KemPreKey,
     KemPreKeyPublic,
@@ -33,11 +35,12 @@ class PreKeyBundle:
     """A bundle as fetched: well-formed, but not verified.
 
     Attributes:
+        certificate: whose device published it; signed by the identity that it names.
         one_time_left: whether the server says that one-time keys were left for the next caller.
     """
 
     suite: int
-    identity_key: IdentityPublicKey
+    certificate: DeviceCertificate
     seal_key: SealPublicKey
     seal_key_signature: bytes
     signed_prekey: SignedPreKeyPublic
@@ -53,21 +56,27 @@ class VerifiedBundle:
     bundle: PreKeyBundle
 
 
-def verify_bundle(bundle: PreKeyBundle, expected_identity: IdentityPublicKey) -> VerifiedBundle:
-    """Check a fetched bundle against the identity of the contact address that led to it.
+def verify_bundle(
+    bundle: PreKeyBundle, expected_identity: IdentityPublicKey, expected_bundle: BundleId
+) -> VerifiedBundle:
+    """Check a fetched bundle against the contact address, or the certificate in a device list, that led to it.
 
     Raises:
         UnsupportedVersion: another suite; there is no fall-back.
         WrongIdentity: the bundle is of somebody else.
-        BadSignature: a key was not signed by the identity for this role and id.
+        WrongDevice: it is of another device of the same person than the one asked for.
+        BadSignature: a key was not signed by the device for this role and id.
     """
     if bundle.suite != Suite.HANDSHAKER_V1:
         raise UnsupportedVersion
-    if bundle.identity_key != expected_identity:
+    if bundle.certificate.identity != expected_identity:
         raise WrongIdentity
-    bundle.seal_key.verify(expected_identity, bundle.seal_key_signature)
-    bundle.signed_prekey.verify(expected_identity)
-    bundle.kem_prekey.verify(expected_identity)
+    if bundle.certificate.bundle_id != expected_bundle:
+        raise WrongDevice("The keys belong to another device than the expected one.")
+    device = bundle.certificate.device_key
+    bundle.seal_key.verify(device, bundle.seal_key_signature)
+    bundle.signed_prekey.verify(device)
+    bundle.kem_prekey.verify(device)
     return VerifiedBundle(bundle)
 
 
@@ -90,9 +99,9 @@ class OneTimeKeys:
 
 
 def generate_device_keys(
-    identity: IdentityKeyPair, *, signed_prekey_id: int, last_resort_id: int, rng: Randomness = system_randomness
+    device: DeviceIdentityKeyPair, *, signed_prekey_id: int, last_resort_id: int, rng: Randomness = system_randomness
 ) -> DeviceKeys:
-    """Fresh keys for a new device, all signed by `identity`.
+    """Fresh keys for a new device, all signed by `device`.
 
     To replace only the signed or the last-resort prekey use `SignedPreKey.generate` or `LastResortKemPreKey.generate`
     with the next id, and keep the old one for handshakes that are on their way.
@@ -103,14 +112,14 @@ def generate_device_keys(
     seal = SealKeyPair.generate(rng)
     return DeviceKeys(
         seal=seal,
-        seal_signature=seal.sign(identity),
-        signed_prekey=SignedPreKey.generate(identity, signed_prekey_id, rng),
-        last_resort=LastResortKemPreKey.generate(identity, last_resort_id, rng),
+        seal_signature=seal.sign(device),
+        signed_prekey=SignedPreKey.generate(device, signed_prekey_id, rng),
+        last_resort=LastResortKemPreKey.generate(device, last_resort_id, rng),
     )
 
 
 def generate_one_time(
-    identity: IdentityKeyPair, count: int, start_id: int, rng: Randomness = system_randomness
+    device: DeviceIdentityKeyPair, count: int, start_id: int, rng: Randomness = system_randomness
 ) -> OneTimeKeys:
     """`count` fresh one-time keys of each kind with ids from `start_id` on; ids must never be used again.
 
@@ -125,5 +134,5 @@ def generate_one_time(
     ids = range(start_id, start_id + count)
     return OneTimeKeys(
         ec=tuple(OneTimePreKey.generate(key_id, rng) for key_id in ids),
-        kem=tuple(KemPreKey.generate(identity, key_id, rng) for key_id in ids),
+        kem=tuple(KemPreKey.generate(device, key_id, rng) for key_id in ids),
     )

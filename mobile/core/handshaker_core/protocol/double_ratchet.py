@@ -113,7 +113,8 @@ def encrypt(
     rng: Randomness,
     *,
     salt: bytes | None = None,
-) -> tuple[DoubleRatchetState, bytes]:
+    post_quantum: bytes = b"",
+) -> tuple[DoubleRatchetState, bytes, MessageKey]:
     """RatchetEncrypt, section 3.4.
 
     Args:
@@ -122,10 +123,11 @@ def encrypt(
         plaintext: any bytes, already padded.
         associated_data: authenticated with the message, before the header.
         rng: for a new ratchet key, when one is due.
-        salt: the place of a post-quantum message key (32 bytes).
+        salt: the key of the post-quantum ratchet for this message (32 bytes); None where there is none.
+        post_quantum: the post-quantum ratchet's encoded header.
 
     Returns:
-        The new state, and the message: encoded header and ciphertext.
+        The new state; the message: encoded header and ciphertext; and its key, from which secrets can be exported.
 
     Raises:
         NoSendingChain, ChainExhausted.
@@ -133,35 +135,56 @@ def encrypt(
     ratchet = state.ratchet.prepare_sending(profile, rng)
     chains, number, key = ratchet.chains.next_sending()
     ratchet = replace(ratchet, chains=chains)
-    header = Header(ratchet.own.public, chains.previous_sending_length, number)
+    header = Header(ratchet.own.public, chains.previous_sending_length, number, post_quantum)
     encoded = profile.framing.encode_header(header)
     material = message_key_material(key, salt, profile.message_key_info, profile.aead.material_size)
     ciphertext = profile.aead.seal(material, plaintext, associated_data + encoded)
-    return replace(state, ratchet=ratchet), encoded + ciphertext
+    return replace(state, ratchet=ratchet), encoded + ciphertext, key
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A message in its parts: the header, its bytes as they came, and the ciphertext."""
+
+    header: Header
+    encoded_header: bytes
+    ciphertext: bytes
+
+
+def parse(profile: Profile, message: bytes) -> Parsed:
+    """Take a message apart; nothing of it is authentic yet. Raises: MalformedFrame, BadKey."""
+    return Parsed(*profile.framing.split(message))
 
 
 def decrypt(
-    profile: Profile, state: DoubleRatchetState, message: bytes, associated_data: bytes, *, salt: bytes | None = None
-) -> tuple[DoubleRatchetState, bytes]:
+    profile: Profile, state: DoubleRatchetState, message: Parsed, associated_data: bytes, *, salt: bytes | None = None
+) -> tuple[DoubleRatchetState, bytes, MessageKey]:
     """RatchetDecrypt, section 3.5. On any exception the state that was passed in is still the current one.
 
+    Args:
+        profile: algorithms and formats.
+        state: the current state.
+        message: from `parse`.
+        associated_data: authenticated with the message, before the header.
+        salt: the key of the post-quantum ratchet that the message's header names.
+
     Returns:
-        The new state, and the plaintext.
+        The new state, the plaintext, and the message's key.
 
     Raises:
-        MalformedFrame, BadKey: not a ratchet message.
         UndecryptableMessage: altered, forged or of another session.
         DuplicateMessage: received before, or its key was dropped as one of the oldest.
         TooManySkipped: more than MAX_SKIP messages before it are missing; only a new session helps.
     """
-    header, encoded, ciphertext = profile.framing.split(message)
+    header = message.header
     key = state.skipped.get(header.ratchet_key, header.number)
     if key is None:
         advanced, key = _advance(profile, state, header)
     else:
         advanced = replace(state, skipped=state.skipped.without(header.ratchet_key, header.number))
     material = message_key_material(key, salt, profile.message_key_info, profile.aead.material_size)
-    return advanced, profile.aead.open(material, ciphertext, associated_data + encoded)
+    plaintext = profile.aead.open(material, message.ciphertext, associated_data + message.encoded_header)
+    return advanced, plaintext, key
 
 
 def _advance(profile: Profile, state: DoubleRatchetState, header: Header) -> tuple[DoubleRatchetState, MessageKey]:

@@ -75,6 +75,12 @@ class SharedSecret(SecretBytes):
     __slots__ = ()
 
 
+class ExportedSecret(SecretBytes):
+    """What both ends of one message export from its message key, for a purpose outside the conversation."""
+
+    __slots__ = ()
+
+
 class X25519PrivateKey(SecretBytes):
     """An X25519 private key of the role given by the object that holds it."""
 

@@ -6,38 +6,34 @@ and the caller deletes them in the transaction that stores the session.
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Protocol, Self
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from handshaker_core.errors import MalformedFrame, ReplayedHandshake, UnknownPreKey, UnsupportedVersion
-from handshaker_core.protocol.bundle import VerifiedBundle
 from handshaker_core.protocol.curve25519 import KEY_SIZE
 from handshaker_core.protocol.keys import (
-    IdentityKeyPair,
-    IdentityPublicKey,
-    KeyType,
     RatchetKeyPair,
     SharedSecret,
+    X25519PrivateKey,
     X25519PublicKey,
 )
-from handshaker_core.protocol.labels import Label
 from handshaker_core.protocol.prekeys import (
     KEM_CIPHERTEXT_SIZE,
     KemPreKey,
+    KemPreKeyPublic,
     LastResortKemPreKey,
     OneTimePreKey,
+    OneTimePreKeyPublic,
     SignedPreKey,
+    SignedPreKeyPublic,
 )
-from handshaker_core.protocol.profile import Profile
+from handshaker_core.protocol.profile import Parties, Profile
 from handshaker_core.protocol.randomness import Randomness
 from handshaker_core.protocol.wire import Reader, u8, u32
 
-HANDSHAKE_SIZE = 1 + 2 * KEY_SIZE + 4 + 4 + 1 + 4 + KEM_CIPHERTEXT_SIZE
-ASSOCIATED_DATA_SIZE = 1 + 3 * (1 + 32)
-HANDSHAKE_ID_SIZE = 32
+HANDSHAKE_SIZE = 1 + KEY_SIZE + 4 + 4 + 1 + 4 + KEM_CIPHERTEXT_SIZE
 
 # Stands before the DH outputs so that the input can never be mistaken for that of a signature (X3DH, section 2.2).
 _DOMAIN_PREFIX = b"\xff" * 32
@@ -45,10 +41,12 @@ _DOMAIN_PREFIX = b"\xff" * 32
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What the responder needs to repeat the agreement; travels sealed, before every message until the first answer."""
+    """What the responder needs, beside the initiator's identity key, to repeat the agreement.
+
+    It travels sealed, before every message until the first answer.
+    """
 
     suite: int
-    identity_key: IdentityPublicKey
     base_key: X25519PublicKey
     signed_prekey_id: int
     kem_prekey_id: int
@@ -57,11 +55,10 @@ class Handshake:
     kem_ciphertext: bytes
 
     def encode(self) -> bytes:
-        """Fixed layout of 1,646 bytes; see docs/protocol/pqxdh.md."""
+        """Fixed layout of 1,614 bytes; see docs/protocol/pqxdh.md."""
         return b"".join(
             (
                 u8(self.suite),
-                self.identity_key.raw,
                 self.base_key.raw,
                 u32(self.signed_prekey_id),
                 u32(self.kem_prekey_id),
@@ -77,7 +74,6 @@ class Handshake:
         reader = Reader(data, MalformedFrame)
         handshake = cls(
             suite=reader.u8(),
-            identity_key=IdentityPublicKey(reader.take(KEY_SIZE)),
             base_key=X25519PublicKey(reader.take(KEY_SIZE)),
             signed_prekey_id=reader.u32(),
             kem_prekey_id=reader.u32(),
@@ -87,11 +83,6 @@ class Handshake:
         )
         reader.end()
         return handshake
-
-    @property
-    def handshake_id(self) -> bytes:
-        """Names the session on both sides (32 bytes), so that a repeated handshake finds the session it started."""
-        return sha256(Label.HANDSHAKE_ID.value + self.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +128,7 @@ class Agreement:
 
     Attributes:
         secret: SK, the first root key.
-        associated_data: AD (100 bytes), authenticated with every message of the session.
+        associated_data: AD, authenticated with every message of the session.
         ratchet_key: the responder's signed prekey, which is its first ratchet key.
     """
 
@@ -155,32 +146,48 @@ class Response:
     consumed: ConsumedPreKeys
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the responder published and the caller has verified.
+
+    Attributes:
+        identity_key: the X25519 half of IK_B.
+    """
+
+    identity_key: X25519PublicKey
+    signed_prekey: SignedPreKeyPublic
+    one_time_prekey: OneTimePreKeyPublic | None
+    kem_prekey: KemPreKeyPublic
+
+
 def initiate(
-    profile: Profile, identity: IdentityKeyPair, verified: VerifiedBundle, rng: Randomness
+    profile: Profile, identity: X25519PrivateKey, offer: Offer, parties: Parties, rng: Randomness
 ) -> tuple[Agreement, Handshake]:
     """The initiator's side, section 3.3.
 
+    Args:
+        profile: algorithms and formats.
+        identity: the X25519 half of IK_A.
+        offer: the responder's keys, verified.
+        parties: what the session is bound to.
+        rng: for the base key.
+
     Raises:
-        UnsupportedVersion: the bundle is of another suite than the profile.
         LowOrderPoint: a one-time prekey (which nobody signs) is of low order.
     """
-    bundle = verified.bundle
-    if bundle.suite != profile.suite:
-        raise UnsupportedVersion
     base = RatchetKeyPair.generate(rng)
-    signed, one_time, kem = bundle.signed_prekey, bundle.one_time_prekey, bundle.kem_prekey
+    signed, one_time, kem = offer.signed_prekey, offer.one_time_prekey, offer.kem_prekey
     agreements = [
-        identity.x25519_private.agree(signed.public),
-        base.private.agree(bundle.identity_key.x25519),
+        identity.agree(signed.public),
+        base.private.agree(offer.identity_key),
         base.private.agree(signed.public),
     ]
     if one_time is not None:
         agreements.append(base.private.agree(one_time.public))
     kem_secret, kem_ciphertext = profile.kem.encapsulate(kem.public)
-    associated = _associated_data(profile, identity.public, bundle.identity_key, kem.key_type, kem.public)
+    associated = profile.binding.associated_data(profile.suite, parties, kem.key_type, kem.public)
     handshake = Handshake(
         suite=profile.suite,
-        identity_key=identity.public,
         base_key=base.public,
         signed_prekey_id=signed.key_id,
         kem_prekey_id=kem.key_id,
@@ -192,8 +199,24 @@ def initiate(
     return Agreement(secret, associated, signed.public), handshake
 
 
-def respond(profile: Profile, identity: IdentityKeyPair, prekeys: PreKeyLookup, handshake: Handshake) -> Response:
+def respond(
+    profile: Profile,
+    identity: X25519PrivateKey,
+    prekeys: PreKeyLookup,
+    handshake: Handshake,
+    *,
+    peer: X25519PublicKey,
+    parties: Parties,
+) -> Response:
     """The responder's side, section 3.4. Success proves nothing yet: the first message has to decrypt as well.
+
+    Args:
+        profile: algorithms and formats.
+        identity: the X25519 half of IK_B.
+        prekeys: private prekeys.
+        handshake: what the initiator sent.
+        peer: the X25519 half of IK_A, as it claims.
+        parties: what the session is bound to.
 
     Raises:
         UnsupportedVersion: the handshake is of another suite.
@@ -207,8 +230,8 @@ def respond(profile: Profile, identity: IdentityKeyPair, prekeys: PreKeyLookup, 
         raise UnknownPreKey
     kem, last_resort_use = _find_kem_prekey(prekeys, handshake)
     agreements = [
-        signed.pair.private.agree(handshake.identity_key.x25519),
-        identity.x25519_private.agree(handshake.base_key),
+        signed.pair.private.agree(peer),
+        identity.agree(handshake.base_key),
         signed.pair.private.agree(handshake.base_key),
     ]
     if handshake.one_time_prekey_id is not None:
@@ -217,7 +240,7 @@ def respond(profile: Profile, identity: IdentityKeyPair, prekeys: PreKeyLookup, 
             raise UnknownPreKey
         agreements.append(one_time.private.agree(handshake.base_key))
     kem_secret = profile.kem.decapsulate(kem.seed.raw, handshake.kem_ciphertext)
-    associated = _associated_data(profile, handshake.identity_key, identity.public, kem.KEY_TYPE, kem.public_bytes)
+    associated = profile.binding.associated_data(profile.suite, parties, kem.KEY_TYPE, kem.public_bytes)
     secret = _derive(profile, agreements, kem_secret)
     return Response(
         agreement=Agreement(secret, associated, signed.pair.public),
@@ -251,21 +274,3 @@ def _derive(profile: Profile, agreements: list[bytes], kem_secret: bytes) -> Sha
     """SK = HKDF-SHA256(salt 0^32, FF^32 || DH1 || DH2 || DH3 [|| DH4] || SS, info), section 2.2."""
     material = _DOMAIN_PREFIX + b"".join(agreements) + kem_secret
     return SharedSecret(HKDF(SHA256(), SharedSecret.SIZE, None, profile.pqxdh_info).derive(material))
-
-
-def _associated_data(
-    profile: Profile, initiator: IdentityPublicKey, responder: IdentityPublicKey, kem_type: KeyType, kem_public: bytes
-) -> bytes:
-    """Suite || type, identity of the initiator || type, identity of the responder || type, hash of the KEM prekey.
-
-    The KEM prekey is bound because not every KEM binds its ciphertexts to the public key (PQXDH, security
-    considerations).
-    """
-    return b"".join(
-        (
-            u8(profile.suite),
-            u8(KeyType.IDENTITY) + initiator.raw,
-            u8(KeyType.IDENTITY) + responder.raw,
-            u8(kem_type) + sha256(kem_public).digest(),
-        )
-    )

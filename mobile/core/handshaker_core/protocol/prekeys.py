@@ -13,8 +13,8 @@ from handshaker_core.errors import BadKey, MalformedState
 from handshaker_core.protocol.curve25519 import KEY_SIZE
 from handshaker_core.protocol.keys import (
     SIGNATURE_SIZE,
-    IdentityKeyPair,
-    IdentityPublicKey,
+    DeviceIdentityKeyPair,
+    DeviceIdentityPublicKey,
     KeyType,
     RatchetKeyPair,
     SecretBytes,
@@ -32,7 +32,7 @@ KEM_SEED_SIZE = 64
 
 
 def signed_content(key_type: KeyType, key_id: int, public: bytes) -> bytes:
-    """What an identity signs for a public key: type byte || key id (4 bytes) || public key."""
+    """What a device signs for a public key: type byte || key id (4 bytes) || public key."""
     return u8(key_type) + u32(key_id) + public
 
 
@@ -53,10 +53,10 @@ class SignedPreKeyPublic:
         check_key_id(self.key_id)
         _check_signature_size(self.signature)
 
-    def verify(self, identity: IdentityPublicKey) -> None:
+    def verify(self, device: DeviceIdentityPublicKey) -> None:
         """Raises: BadSignature."""
         content = signed_content(KeyType.SIGNED_PREKEY, self.key_id, self.public.raw)
-        identity.verify(Label.PREKEY_SIGNATURE, content, self.signature)
+        device.verify(Label.PREKEY_SIGNATURE, content, self.signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class KemPreKeyPublic:
         """The type byte under which it is signed and authenticated."""
         return KeyType.LAST_RESORT_KEM_PREKEY if self.last_resort else KeyType.KEM_PREKEY
 
-    def verify(self, identity: IdentityPublicKey) -> None:
+    def verify(self, device: DeviceIdentityPublicKey) -> None:
         """Raises: BadSignature."""
-        identity.verify(Label.PREKEY_SIGNATURE, signed_content(self.key_type, self.key_id, self.public), self.signature)
+        device.verify(Label.PREKEY_SIGNATURE, signed_content(self.key_type, self.key_id, self.public), self.signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +110,12 @@ class SignedPreKey:
         _check_signature_size(self.signature)
 
     @classmethod
-    def generate(cls, identity: IdentityKeyPair, key_id: int, rng: Randomness) -> Self:
-        """A fresh prekey signed by `identity`."""
+    def generate(cls, device: DeviceIdentityKeyPair, key_id: int, rng: Randomness) -> Self:
+        """A fresh prekey signed by `device`."""
         check_key_id(key_id)
         pair = RatchetKeyPair.generate(rng)
         content = signed_content(KeyType.SIGNED_PREKEY, key_id, pair.public.raw)
-        return cls(key_id, pair, identity.sign(Label.PREKEY_SIGNATURE, content))
+        return cls(key_id, pair, device.sign(Label.PREKEY_SIGNATURE, content))
 
     @property
     def public(self) -> SignedPreKeyPublic:
@@ -195,12 +195,12 @@ class _KemPreKeyPrivate:
         object.__setattr__(self, "public_bytes", _kem_public(self.seed))
 
     @classmethod
-    def generate(cls, identity: IdentityKeyPair, key_id: int, rng: Randomness) -> Self:
-        """A fresh prekey signed by `identity`."""
+    def generate(cls, device: DeviceIdentityKeyPair, key_id: int, rng: Randomness) -> Self:
+        """A fresh prekey signed by `device`."""
         check_key_id(key_id)
         seed = KemSeed(rng(KEM_SEED_SIZE))
         content = signed_content(cls.KEY_TYPE, key_id, _kem_public(seed))
-        return cls(key_id, seed, identity.sign(Label.PREKEY_SIGNATURE, content))
+        return cls(key_id, seed, device.sign(Label.PREKEY_SIGNATURE, content))
 
     @property
     def public(self) -> KemPreKeyPublic:

@@ -5,6 +5,7 @@ implementations that are not ours.
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -14,9 +15,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from handshaker_core.errors import BadKey, MalformedFrame, UndecryptableMessage
 from handshaker_core.protocol.bundle import Suite
 from handshaker_core.protocol.header import HEADER_SIZE, Header
+from handshaker_core.protocol.keys import KeyType
 from handshaker_core.protocol.labels import Label
+from handshaker_core.protocol.pq_ratchet import PQ_HEADER_SIZE
 from handshaker_core.protocol.prekeys import KEM_CIPHERTEXT_SIZE
-from handshaker_core.protocol.wire import Reader
+from handshaker_core.protocol.wire import Reader, u8
 
 
 class Kem(Protocol):
@@ -55,6 +58,21 @@ class Framing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Parties:
+    """Who agrees with whom, each as bytes that name one person and device and nothing else."""
+
+    initiator: bytes
+    responder: bytes
+
+
+class Binding(Protocol):
+    """What the whole session is bound to."""
+
+    def associated_data(self, suite: int, parties: Parties, kem_type: KeyType, kem_public: bytes) -> bytes:
+        """AD of PQXDH, section 3.3, authenticated with every message."""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One consistent choice of algorithms, labels and formats."""
 
@@ -65,6 +83,7 @@ class Profile:
     kem: Kem
     aead: Aead
     framing: Framing
+    binding: Binding
 
 
 class MlKem1024:
@@ -105,18 +124,39 @@ class Aes256Gcm:
             raise UndecryptableMessage from None
 
 
+@dataclass(frozen=True, slots=True)
 class FixedHeader:
-    """Ratchet key (32 bytes) || previous chain length (4) || message number (4) || ciphertext."""
+    """Ratchet key (32) || previous chain length (4) || message number (4) || post-quantum header || ciphertext.
+
+    Attributes:
+        post_quantum_size: length of the post-quantum header in bytes; 0 for a ratchet without one.
+    """
+
+    post_quantum_size: int
 
     def encode_header(self, header: Header) -> bytes:
         """See `Framing`."""
+        if len(header.post_quantum) != self.post_quantum_size:
+            raise ValueError("the post-quantum header has another size than the framing")
         return header.encode()
 
     def split(self, message: bytes) -> tuple[Header, bytes, bytes]:
         """See `Framing`."""
         reader = Reader(message, MalformedFrame)
-        encoded = reader.take(HEADER_SIZE)
+        encoded = reader.take(HEADER_SIZE + self.post_quantum_size)
         return Header.decode(encoded), encoded, reader.rest()
+
+
+class BoundToKemPreKey:
+    """Suite || initiator || responder || type, hash of the KEM prekey.
+
+    The KEM prekey is bound because not every KEM binds its ciphertexts to the public key (PQXDH, security
+    considerations).
+    """
+
+    def associated_data(self, suite: int, parties: Parties, kem_type: KeyType, kem_public: bytes) -> bytes:
+        """See `Binding`."""
+        return u8(suite) + parties.initiator + parties.responder + u8(kem_type) + sha256(kem_public).digest()
 
 
 HANDSHAKER_V1 = Profile(
@@ -126,5 +166,6 @@ HANDSHAKER_V1 = Profile(
     message_key_info=Label.RATCHET_MESSAGE_KEY.value,
     kem=MlKem1024(),
     aead=Aes256Gcm(),
-    framing=FixedHeader(),
+    framing=FixedHeader(PQ_HEADER_SIZE),
+    binding=BoundToKemPreKey(),
 )

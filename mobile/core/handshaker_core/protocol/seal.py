@@ -3,7 +3,7 @@
 Suite: KEM MLKEM768-X25519, KDF HKDF-SHA256, AEAD AES-256-GCM. The output is encapsulated key || ciphertext.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Self
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from handshaker_core.errors import BadKey, MalformedState, UndecryptableMessage
 from handshaker_core.protocol.curve25519 import KEY_SIZE, check_x25519_public
-from handshaker_core.protocol.keys import IdentityKeyPair, IdentityPublicKey, KeyType, SecretBytes
+from handshaker_core.protocol.keys import DeviceIdentityKeyPair, DeviceIdentityPublicKey, KeyType, SecretBytes
 from handshaker_core.protocol.labels import Label
 from handshaker_core.protocol.prekeys import KEM_SEED_SIZE, signed_content
 from handshaker_core.protocol.randomness import Randomness
@@ -44,30 +44,29 @@ class SealPublicKey:
     """
 
     raw: bytes
+    _loaded: hpke.MLKEM768X25519PublicKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.raw) != SEAL_PUBLIC_SIZE:
             raise BadKey
         check_x25519_public(self.raw[MLKEM768_PUBLIC_SIZE:])
-        self._load()
-
-    def _load(self) -> hpke.MLKEM768X25519PublicKey:
         kem, curve = self.raw[:MLKEM768_PUBLIC_SIZE], self.raw[MLKEM768_PUBLIC_SIZE:]
         try:
-            return hpke.MLKEM768X25519PublicKey(
+            loaded = hpke.MLKEM768X25519PublicKey(
                 MLKEM768PublicKey.from_public_bytes(kem), X25519PublicKey.from_public_bytes(curve)
             )
         except ValueError:
             raise BadKey from None
+        object.__setattr__(self, "_loaded", loaded)
 
-    def verify(self, identity: IdentityPublicKey, signature: bytes) -> None:
+    def verify(self, device: DeviceIdentityPublicKey, signature: bytes) -> None:
         """Raises: BadSignature."""
         content = signed_content(KeyType.SEAL_KEY, _SEAL_KEY_ID, self.raw)
-        identity.verify(Label.PREKEY_SIGNATURE, content, signature)
+        device.verify(Label.PREKEY_SIGNATURE, content, signature)
 
     def seal(self, plaintext: bytes, info: bytes) -> bytes:
         """Encrypt for the holder of the private key; anonymous, 1,136 bytes longer than the plaintext."""
-        return _suite().encrypt(plaintext, self._load(), info)
+        return _suite().encrypt(plaintext, self._loaded, info)
 
 
 class _SealPrivate(SecretBytes):
@@ -79,10 +78,15 @@ class _SealPrivate(SecretBytes):
 
 @dataclass(frozen=True, slots=True)
 class SealKeyPair:
-    """A device's long-term key for anonymous first contact."""
+    """A device's long-term key: every frame for the device is sealed to it."""
 
     private: _SealPrivate
     public: SealPublicKey
+    _loaded: hpke.MLKEM768X25519PrivateKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # OpenSSL expands the seed on loading, which costs more than opening a frame: once per key is enough.
+        object.__setattr__(self, "_loaded", hpke.MLKEM768X25519PrivateKey(*_load_private(self.private)))
 
     @classmethod
     def generate(cls, rng: Randomness) -> Self:
@@ -96,16 +100,15 @@ class SealKeyPair:
         public = SealPublicKey(kem.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw())
         return cls(private, public)
 
-    def sign(self, identity: IdentityKeyPair) -> bytes:
-        """The identity's signature over the public key (64 bytes)."""
+    def sign(self, device: DeviceIdentityKeyPair) -> bytes:
+        """The device's signature over the public key (64 bytes)."""
         content = signed_content(KeyType.SEAL_KEY, _SEAL_KEY_ID, self.public.raw)
-        return identity.sign(Label.PREKEY_SIGNATURE, content)
+        return device.sign(Label.PREKEY_SIGNATURE, content)
 
     def open(self, sealed: bytes, info: bytes) -> bytes:
         """Raises: UndecryptableMessage."""
-        pair = hpke.MLKEM768X25519PrivateKey(*_load_private(self.private))
         try:
-            return _suite().decrypt(sealed, pair, info)
+            return _suite().decrypt(sealed, self._loaded, info)
         except (InvalidTag, ValueError):
             raise UndecryptableMessage from None
 

@@ -1,52 +1,91 @@
-"""Sessions: what the client uses. PQXDH, the Double Ratchet, sealing and frames put together.
+"""Sessions: what the client uses. PQXDH, the Double Ratchet, the post-quantum ratchet and sealed envelopes put together.
 
 Every function takes a session and returns a new one; an exception means that the one passed in is still current. The
 client commits a new session in the transaction that stores the message. While the peer has not answered, each message
-of the initiator is a sealed initial frame that carries the handshake, so that any one of them is enough to start.
+of the initiator carries the handshake, so that any one of them is enough to start.
 """
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Self
 
-from handshaker_core.errors import ContentTooLarge, MalformedFrame, MalformedState, UnsupportedVersion, WrongIdentity
-from handshaker_core.protocol import double_ratchet, pqxdh
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from handshaker_core.errors import ContentTooLarge, MalformedFrame, MalformedState, UnsupportedVersion, WrongDevice
+from handshaker_core.protocol import double_ratchet, pq_ratchet, pqxdh
 from handshaker_core.protocol.bundle import VerifiedBundle
-from handshaker_core.protocol.curve25519 import KEY_SIZE
+from handshaker_core.protocol.device import CERTIFICATE_SIZE, DeviceCertificate
 from handshaker_core.protocol.double_ratchet import DoubleRatchetState
-from handshaker_core.protocol.frame import (
-    MAX_PLAINTEXT_INITIAL,
-    MAX_PLAINTEXT_RATCHET_LARGE,
-    MAX_PLAINTEXT_RATCHET_SMALL,
-    Frame,
-    FrameSize,
-    FrameType,
-    prefix,
+from handshaker_core.protocol.frame import FrameSize
+from handshaker_core.protocol.header import HEADER_SIZE
+from handshaker_core.protocol.keys import (
+    DeviceIdentityKeyPair,
+    ExportedSecret,
+    IdentityPublicKey,
+    KeyType,
+    MessageKey,
 )
-from handshaker_core.protocol.keys import IdentityKeyPair, IdentityPublicKey
 from handshaker_core.protocol.labels import Label
 from handshaker_core.protocol.padding import PADDING_OVERHEAD, pad, unpad
-from handshaker_core.protocol.pqxdh import (
-    ASSOCIATED_DATA_SIZE,
-    HANDSHAKE_ID_SIZE,
-    HANDSHAKE_SIZE,
-    ConsumedPreKeys,
-    Handshake,
-    PreKeyLookup,
-)
+from handshaker_core.protocol.pq_ratchet import PQ_HEADER_SIZE, PqHeader, PqMessageSalt, PqRatchetState, Role
+from handshaker_core.protocol.pqxdh import ConsumedPreKeys, Handshake, Offer, PreKeyLookup
 from handshaker_core.protocol.profile import HANDSHAKER_V1 as PROFILE
+from handshaker_core.protocol.profile import Parties
 from handshaker_core.protocol.randomness import Randomness, system_randomness
 from handshaker_core.protocol.seal import SEAL_PUBLIC_SIZE, SealKeyPair, SealPublicKey
+from handshaker_core.protocol.sealed_sender import (
+    OPENING_SIZE,
+    Envelope,
+    EnvelopeKind,
+    Opening,
+    envelope_data,
+    loaded_seal_key,
+    message_size,
+    verified_certificate,
+)
 from handshaker_core.protocol.wire import Reader, u8, u32
 
-_STATE_VERSION = 1
+HANDSHAKE_ID_SIZE = 32
+PARTY_SIZE = 1 + 32 + 1 + 32 + 16
+ASSOCIATED_DATA_SIZE = 1 + PARTY_SIZE + 33 + PARTY_SIZE + 33
+
+_STATE_VERSION = 2
+_RATCHET_OVERHEAD = HEADER_SIZE + PQ_HEADER_SIZE + PROFILE.aead.overhead + PADDING_OVERHEAD
+
+MAX_PLAINTEXT_RATCHET_SMALL = message_size(EnvelopeKind.RATCHET, FrameSize.SMALL) - _RATCHET_OVERHEAD
+"""Content bytes of a ratchet message in a small frame: 530."""
+
+MAX_PLAINTEXT_RATCHET_LARGE = message_size(EnvelopeKind.RATCHET, FrameSize.LARGE) - _RATCHET_OVERHEAD
+"""Content bytes of a ratchet message in a large frame: 14,866."""
+
+MAX_PLAINTEXT_INITIAL = message_size(EnvelopeKind.INITIAL, FrameSize.LARGE) - _RATCHET_OVERHEAD
+"""Content bytes of an initial message, which is always in a large frame: 12,036."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """What an initiator repeats until the first answer: the handshake, sealed anew to the peer's key each time."""
+@dataclass(frozen=True, slots=True, repr=False)
+class LocalDevice:
+    """What a device needs of its own to start sessions and to open frames.
 
-    handshake: Handshake
-    seal_key: SealPublicKey
+    Attributes:
+        key: IK of its sessions.
+        certificate: the identity's word for it.
+        seal_keys: the current one first, then earlier ones whose time of grace is not over.
+
+    Raises:
+        WrongDevice: the certificate is of another key.
+    """
+
+    key: DeviceIdentityKeyPair
+    certificate: DeviceCertificate
+    seal_keys: tuple[SealKeyPair, ...]
+
+    def __post_init__(self) -> None:
+        if self.certificate.device_key != self.key.public:
+            raise WrongDevice("The certificate belongs to another device.")
+
+    def __repr__(self) -> str:
+        return "LocalDevice(<redacted>)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,21 +93,29 @@ class SessionState:
     """One side of a session with one device of a contact.
 
     Attributes:
-        local_identity: own identity key.
-        peer_identity: the contact's identity key.
+        local: own device, as the peer is told in every envelope.
+        peer: the contact's device.
+        peer_seal_key: what frames for it are sealed to.
         handshake_id: names the session, 32 bytes, equal on both sides.
-        associated_data, pending, ratchet: internal; clients use the functions of this module and `to_bytes`.
+        associated_data, pending, ratchet, pq: internal; clients use the functions of this module and `to_bytes`.
     """
 
-    local_identity: IdentityPublicKey
-    peer_identity: IdentityPublicKey
+    local: DeviceCertificate
+    peer: DeviceCertificate
+    peer_seal_key: SealPublicKey
     handshake_id: bytes
     associated_data: bytes
-    pending: Pending | None
+    pending: Opening | None
     ratchet: DoubleRatchetState
+    pq: PqRatchetState
 
     def __repr__(self) -> str:
         return "SessionState(<redacted>)"
+
+    @property
+    def peer_identity(self) -> IdentityPublicKey:
+        """The contact's identity key."""
+        return self.peer.identity
 
     @property
     def awaiting_answer(self) -> bool:
@@ -77,62 +124,42 @@ class SessionState:
 
     def to_bytes(self) -> bytes:
         """Versioned bytes for the encrypted store; secret."""
-        pending = self.pending
-        ratchet = self.ratchet.to_bytes()
+        ratchet, pq = self.ratchet.to_bytes(), self.pq.to_bytes()
         return b"".join(
             (
                 u8(_STATE_VERSION),
                 u8(PROFILE.suite),
-                self.local_identity.raw,
-                self.peer_identity.raw,
+                self.local.encode(),
+                self.peer.encode(),
+                self.peer_seal_key.raw,
                 self.handshake_id,
                 self.associated_data,
-                u8(0) if pending is None else u8(1) + pending.handshake.encode() + pending.seal_key.raw,
+                u8(0) if self.pending is None else u8(1) + self.pending.encode(),
                 u32(len(ratchet)),
                 ratchet,
+                u32(len(pq)),
+                pq,
             )
         )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Raises: MalformedState, UnsupportedVersion, BadKey."""
+        """Raises: MalformedState, UnsupportedVersion, BadKey, MalformedDevice, BadSignature."""
         reader = Reader(data, MalformedState)
         if (reader.u8(), reader.u8()) != (_STATE_VERSION, PROFILE.suite):
             raise UnsupportedVersion
-        local, peer = IdentityPublicKey(reader.take(KEY_SIZE)), IdentityPublicKey(reader.take(KEY_SIZE))
-        handshake_id, associated_data = reader.take(HANDSHAKE_ID_SIZE), reader.take(ASSOCIATED_DATA_SIZE)
-        pending = None
-        if reader.flag():
-            handshake = Handshake.decode(reader.take(HANDSHAKE_SIZE))
-            pending = Pending(handshake, SealPublicKey(reader.take(SEAL_PUBLIC_SIZE)))
-        ratchet = DoubleRatchetState.from_bytes(reader.take(reader.u32()))
+        session = cls(
+            local=verified_certificate(reader.take(CERTIFICATE_SIZE)),
+            peer=verified_certificate(reader.take(CERTIFICATE_SIZE)),
+            peer_seal_key=loaded_seal_key(reader.take(SEAL_PUBLIC_SIZE)),
+            handshake_id=reader.take(HANDSHAKE_ID_SIZE),
+            associated_data=reader.take(ASSOCIATED_DATA_SIZE),
+            pending=Opening.decode(reader.take(OPENING_SIZE)) if reader.flag() else None,
+            ratchet=DoubleRatchetState.from_bytes(reader.take(reader.u32())),
+            pq=PqRatchetState.from_bytes(reader.take(reader.u32())),
+        )
         reader.end()
-        return cls(local, peer, handshake_id, associated_data, pending, ratchet)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class InitialMessage:
-    """An opened sealed initial frame: who claims to write, and the first message, neither of them proven yet.
-
-    `handshake_id` says which session it belongs to: if there is one, use `decrypt_initial`, otherwise `accept`, which
-    also take the inner `message`.
-    """
-
-    handshake: Handshake
-    message: bytes
-
-    def __repr__(self) -> str:
-        return "InitialMessage(<redacted>)"
-
-    @property
-    def handshake_id(self) -> bytes:
-        """The session's name (32 bytes)."""
-        return self.handshake.handshake_id
-
-    @property
-    def claimed_identity(self) -> IdentityPublicKey:
-        """The identity the message claims; true only once `accept` or `decrypt_initial` has succeeded."""
-        return self.handshake.identity_key
+        return session
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -149,45 +176,62 @@ class Accepted:
 
 def max_plaintext(session: SessionState, size: FrameSize = FrameSize.LARGE) -> int:
     """How many content bytes the session's next frame of that size holds (0: it cannot be of that size)."""
-    if session.awaiting_answer:
-        return MAX_PLAINTEXT_INITIAL if size is FrameSize.LARGE else 0
-    return MAX_PLAINTEXT_RATCHET_LARGE if size is FrameSize.LARGE else MAX_PLAINTEXT_RATCHET_SMALL
+    return max(0, message_size(_kind(session), size) - _RATCHET_OVERHEAD)
 
 
 def initiate(
-    identity: IdentityKeyPair, verified: VerifiedBundle, *, rng: Randomness = system_randomness
+    local: LocalDevice, verified: VerifiedBundle, *, now: float, rng: Randomness = system_randomness
 ) -> tuple[SessionState, Handshake]:
     """Start a session with the device whose bundle was verified; nothing is sent before the first `encrypt`.
+
+    Args:
+        local: own device.
+        verified: the peer's bundle.
+        now: seconds since 1970.
+        rng: randomness.
 
     Returns:
         The session, and the handshake its first frames will carry, which tells what was used: without a one-time key
         (`last_resort`, or no `one_time_prekey_id`) the first message is protected less against later theft of keys.
 
     Raises:
-        UnsupportedVersion, LowOrderPoint.
+        LowOrderPoint.
     """
-    agreement, handshake = pqxdh.initiate(PROFILE, identity, verified, rng)
+    bundle, seal_key = verified.bundle, local.seal_keys[0].public
+    peer = bundle.certificate
+    offer = Offer(peer.device_key.x25519, bundle.signed_prekey, bundle.one_time_prekey, bundle.kem_prekey)
+    parties = _parties(local.certificate, seal_key, peer)
+    agreement, handshake = pqxdh.initiate(PROFILE, local.key.x25519_private, offer, parties, rng)
+    opening = Opening(handshake, seal_key)
     session = SessionState(
-        local_identity=identity.public,
-        peer_identity=verified.bundle.identity_key,
-        handshake_id=handshake.handshake_id,
+        local=local.certificate,
+        peer=peer,
+        peer_seal_key=bundle.seal_key,
+        handshake_id=_handshake_id(local.certificate, opening),
         associated_data=agreement.associated_data,
-        pending=Pending(handshake, verified.bundle.seal_key),
+        pending=opening,
         ratchet=double_ratchet.initiate(PROFILE, agreement.secret, agreement.ratchet_key, rng),
+        pq=pq_ratchet.start(agreement.secret, Role.INITIATOR, now),
     )
     return session, handshake
 
 
 def encrypt(
-    session: SessionState, plaintext: bytes, *, size: FrameSize | None = None, rng: Randomness = system_randomness
+    session: SessionState,
+    plaintext: bytes,
+    *,
+    now: float,
+    size: FrameSize | None = None,
+    rng: Randomness = system_randomness,
 ) -> tuple[SessionState, bytes]:
     """Encrypt content into one frame.
 
     Args:
         session: the current session.
         plaintext: content, of at most `max_plaintext(session, size)` bytes.
+        now: seconds since 1970; decides when the post-quantum ratchet turns.
         size: None takes the smallest frame that fits.
-        rng: for a new ratchet key, when one is due.
+        rng: for new ratchet keys, when they are due.
 
     Returns:
         The new session, which must be stored before the frame is sent, and the frame.
@@ -195,92 +239,157 @@ def encrypt(
     Raises:
         ContentTooLarge, NoSendingChain, ChainExhausted.
     """
+    stepped, frame, _ = encrypt_exporting(session, plaintext, now=now, size=size, rng=rng)
+    return stepped, frame
+
+
+def encrypt_exporting(
+    session: SessionState,
+    plaintext: bytes,
+    *,
+    now: float,
+    size: FrameSize | None = None,
+    rng: Randomness = system_randomness,
+) -> tuple[SessionState, bytes, "MessageExporter"]:
+    """`encrypt` that also returns what secrets can be exported with, the same as the peer's `decrypt_exporting`."""
     if size is None:
-        fits_small = len(plaintext) <= max_plaintext(session, FrameSize.SMALL) and not session.awaiting_answer
-        size = FrameSize.SMALL if fits_small else FrameSize.LARGE
+        size = FrameSize.SMALL if len(plaintext) <= max_plaintext(session, FrameSize.SMALL) else FrameSize.LARGE
+        if session.awaiting_answer:
+            size = FrameSize.LARGE
     maximum = max_plaintext(session, size)
     if len(plaintext) > maximum or maximum == 0:
         raise ContentTooLarge(maximum=maximum, actual=len(plaintext))
-    frame_type = FrameType.RATCHET if session.pending is None else FrameType.SEALED_INITIAL
     padded = pad(plaintext, maximum + PADDING_OVERHEAD)
-    associated_data = session.associated_data + prefix(frame_type)
-    ratchet, message = double_ratchet.encrypt(PROFILE, session.ratchet, padded, associated_data, rng)
-    if session.pending is None:
-        body = message
-    else:
-        info = _seal_info(session.peer_identity)
-        body = session.pending.seal_key.seal(session.pending.handshake.encode() + message, info)
-    return replace(session, ratchet=ratchet), Frame(frame_type, body).encode()
+    pq, header, salt = pq_ratchet.send(session.pq, now, rng)
+    associated_data = _associated_data(session, session.pq.role, _kind(session))
+    ratchet, message, key = double_ratchet.encrypt(
+        PROFILE, session.ratchet, padded, associated_data, rng, salt=salt.raw, post_quantum=header.encode()
+    )
+    envelope = Envelope(session.local, session.pending, message)
+    frame = envelope.seal(session.peer_seal_key, session.peer.device_key)
+    return replace(session, ratchet=ratchet, pq=pq), frame, MessageExporter(key, salt)
 
 
-def decrypt(session: SessionState, frame: bytes) -> tuple[SessionState, bytes]:
-    """Decrypt a ratchet frame; the frame's first byte pair tells, see `frame.Frame.decode`.
+def open_frame(local: LocalDevice, frame: bytes) -> Envelope:
+    """Open a frame on the device it is for: who claims to write, and whether it is a first message.
+
+    It changes and proves nothing. If `handshake_id` of an initial one is not known, `accept` comes next, and else
+    `decrypt` with a session of the sender.
+
+    Raises:
+        See `Envelope.open`.
+    """
+    return Envelope.open(frame, local.seal_keys, local.key.public)
+
+
+def handshake_id(envelope: Envelope) -> bytes | None:
+    """Which session an initial message belongs to; None for a ratchet message, which names none."""
+    return None if envelope.opening is None else _handshake_id(envelope.sender, envelope.opening)
+
+
+def accept(local: LocalDevice, prekeys: PreKeyLookup, envelope: Envelope, *, now: float) -> Accepted:
+    """Start the responder's session from an initial message whose `handshake_id` is not known yet.
+
+    Raises:
+        MalformedFrame: not an initial message.
+        UnsupportedVersion, UnknownPreKey, ReplayedHandshake: see `pqxdh.respond`.
+        UndecryptableMessage, TooManySkipped, PaddingError: the first message does not decrypt; nothing was consumed.
+    """
+    opening, peer = envelope.opening, envelope.sender
+    if opening is None:
+        raise MalformedFrame
+    parties = _parties(peer, opening.seal_key, local.certificate)
+    response = pqxdh.respond(
+        PROFILE,
+        local.key.x25519_private,
+        prekeys,
+        opening.handshake,
+        peer=peer.device_key.x25519,
+        parties=parties,
+    )
+    secret = response.agreement.secret
+    session = SessionState(
+        local=local.certificate,
+        peer=peer,
+        peer_seal_key=opening.seal_key,
+        handshake_id=_handshake_id(peer, opening),
+        associated_data=response.agreement.associated_data,
+        pending=None,
+        ratchet=double_ratchet.respond(secret, response.ratchet_pair),
+        pq=pq_ratchet.start(secret, Role.RESPONDER, now),
+    )
+    session, plaintext = decrypt(session, envelope, now=now)
+    return Accepted(session, plaintext, response.consumed)
+
+
+def decrypt(session: SessionState, envelope: Envelope, *, now: float) -> tuple[SessionState, bytes]:
+    """Decrypt a message of the session's peer.
 
     Returns:
         The new session and the content, to be committed together before the frame is acknowledged.
 
     Raises:
-        MalformedFrame, UnsupportedVersion, BadKey: not a ratchet frame.
+        WrongDevice: another sender than the session's peer, or an initial message of another session.
+        MalformedFrame, BadKey: not a ratchet message.
         UndecryptableMessage, DuplicateMessage, TooManySkipped, PaddingError: see `errors`.
     """
-    parsed = Frame.decode(frame)
-    if parsed.type is not FrameType.RATCHET:
-        raise MalformedFrame
-    return _decrypt(session, parsed.body, FrameType.RATCHET)
+    stepped, plaintext, _ = decrypt_exporting(session, envelope, now=now)
+    return stepped, plaintext
 
 
-def open_initial(identity: IdentityPublicKey, seal: SealKeyPair, frame: bytes) -> InitialMessage:
-    """Open a sealed initial frame with the device's seal key. It changes and proves nothing; see `InitialMessage`.
-
-    Raises:
-        MalformedFrame, UnsupportedVersion, BadKey: not a sealed initial frame.
-        UndecryptableMessage: sealed to another device, or altered.
-    """
-    parsed = Frame.decode(frame)
-    if parsed.type is not FrameType.SEALED_INITIAL:
-        raise MalformedFrame
-    opened = seal.open(parsed.body, _seal_info(identity))
-    return InitialMessage(Handshake.decode(opened[:HANDSHAKE_SIZE]), opened[HANDSHAKE_SIZE:])
-
-
-def accept(identity: IdentityKeyPair, prekeys: PreKeyLookup, initial: InitialMessage) -> Accepted:
-    """Start the responder's session from an initial message whose `handshake_id` is not known yet.
-
-    Raises:
-        UnsupportedVersion, UnknownPreKey, ReplayedHandshake: see `pqxdh.respond`.
-        UndecryptableMessage, TooManySkipped, PaddingError: the first message does not decrypt; nothing was consumed.
-    """
-    handshake = initial.handshake
-    response = pqxdh.respond(PROFILE, identity, prekeys, handshake)
-    session = SessionState(
-        local_identity=identity.public,
-        peer_identity=handshake.identity_key,
-        handshake_id=handshake.handshake_id,
-        associated_data=response.agreement.associated_data,
-        pending=None,
-        ratchet=double_ratchet.respond(response.agreement.secret, response.ratchet_pair),
-    )
-    session, plaintext = _decrypt(session, initial.message, FrameType.SEALED_INITIAL)
-    return Accepted(session, plaintext, response.consumed)
+def decrypt_exporting(
+    session: SessionState, envelope: Envelope, *, now: float
+) -> tuple[SessionState, bytes, "MessageExporter"]:
+    """`decrypt` that also returns what secrets can be exported with, the same as the peer's `encrypt_exporting`."""
+    if _party(envelope.sender) != _party(session.peer):
+        raise WrongDevice
+    if envelope.opening is not None and handshake_id(envelope) != session.handshake_id:
+        raise WrongDevice("The first message belongs to another session.")
+    message = double_ratchet.parse(PROFILE, envelope.message)
+    header = PqHeader.decode(message.header.post_quantum)
+    salt = pq_ratchet.salt_for(session.pq, header)
+    associated_data = _associated_data(session, session.pq.role.other, envelope.kind)
+    ratchet, padded, key = double_ratchet.decrypt(PROFILE, session.ratchet, message, associated_data, salt=salt.raw)
+    plaintext = unpad(padded)
+    pq = pq_ratchet.absorb(session.pq, header, now, nothing_missing=len(ratchet.skipped) == 0)
+    return replace(session, ratchet=ratchet, pq=pq, pending=None), plaintext, MessageExporter(key, salt)
 
 
-def decrypt_initial(session: SessionState, initial: InitialMessage) -> tuple[SessionState, bytes]:
-    """Decrypt a further initial message of a session that `accept` started, found by its `handshake_id`.
+@dataclass(frozen=True, slots=True, repr=False)
+class MessageExporter:
+    """Derives secrets that only the two ends of one message share, for uses outside the conversation."""
 
-    Raises:
-        WrongIdentity: the message belongs to another session.
-        UndecryptableMessage, DuplicateMessage, TooManySkipped, PaddingError: see `errors`.
-    """
-    if initial.handshake_id != session.handshake_id:
-        raise WrongIdentity("The initial message belongs to another session.")
-    return _decrypt(session, initial.message, FrameType.SEALED_INITIAL)
+    key: MessageKey
+    salt: PqMessageSalt
 
+    def __repr__(self) -> str:
+        return "MessageExporter(<redacted>)"
 
-def _decrypt(session: SessionState, message: bytes, frame_type: FrameType) -> tuple[SessionState, bytes]:
-    associated_data = session.associated_data + prefix(frame_type)
-    ratchet, padded = double_ratchet.decrypt(PROFILE, session.ratchet, message, associated_data)
-    return replace(session, ratchet=ratchet, pending=None), unpad(padded)
+    def export(self, label: Label) -> ExportedSecret:
+        """HKDF-SHA256 of the message key with that label (32 bytes); says nothing about the message's own AEAD key."""
+        return ExportedSecret(HKDF(SHA256(), ExportedSecret.SIZE, self.salt.raw, label.value).derive(self.key.raw))
 
 
-def _seal_info(recipient: IdentityPublicKey) -> bytes:
-    return Label.SEALED_INITIAL.value + prefix(FrameType.SEALED_INITIAL) + recipient.raw
+def _kind(session: SessionState) -> EnvelopeKind:
+    return EnvelopeKind.RATCHET if session.pending is None else EnvelopeKind.INITIAL
+
+
+def _associated_data(session: SessionState, sender: Role, kind: EnvelopeKind) -> bytes:
+    """AD || sender's role || frame version || kind; the ratchet appends its header."""
+    return session.associated_data + u8(sender) + envelope_data(kind)
+
+
+def _party(certificate: DeviceCertificate) -> bytes:
+    """Type, identity || type, device key || device id (82 bytes)."""
+    identity = u8(KeyType.IDENTITY) + certificate.identity.raw
+    return identity + u8(KeyType.DEVICE_IDENTITY) + certificate.device_key.raw + certificate.device_id
+
+
+def _parties(initiator: DeviceCertificate, seal_key: SealPublicKey, responder: DeviceCertificate) -> Parties:
+    # The seal key has to be bound: it is what the responder will answer to.
+    answer_to = u8(KeyType.SEAL_KEY) + sha256(seal_key.raw).digest()
+    return Parties(initiator=_party(initiator) + answer_to, responder=_party(responder))
+
+
+def _handshake_id(initiator: DeviceCertificate, opening: Opening) -> bytes:
+    return sha256(Label.HANDSHAKE_ID.value + _party(initiator) + opening.encode()).digest()

@@ -3,22 +3,59 @@
 from dataclasses import dataclass
 
 from handshaker_core.credentials import AccessToken, DeviceKey, SigningSeed, Tokens
+from handshaker_core.errors import PrimaryDeviceOnly
 from handshaker_core.protocol.address import BundleId
-from handshaker_core.protocol.keys import IdentityKeyPair
+from handshaker_core.protocol.device import DeviceCertificate, DeviceList
+from handshaker_core.protocol.keys import DeviceIdentityKeyPair, IdentityKeyPair, IdentityPublicKey
+from handshaker_core.protocol.root import RootSeed
 from handshaker_core.protocol.seal import SealKeyPair
+from handshaker_core.protocol.sealed_sender import verified_certificate
+from handshaker_core.protocol.session import LocalDevice
 from handshaker_core.store.connection import Connection
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AccountKeys:
-    """What never changes as long as the account lives."""
+    """What never changes as long as the account lives.
+
+    Attributes:
+        device: proves to the server which device this is.
+        root: what the recovery phrase spells; None on linked devices, and where the identity was random once.
+        identity_pair: the person's; None on linked devices.
+        device_identity: IK of this device's sessions, certified by the identity.
+        certificate: the identity's word for it.
+        seal: what frames for this device are sealed to.
+        seal_signature: by `device_identity`.
+        bundle_id: where this device's prekeys are.
+        created_at: seconds since 1970.
+    """
 
     device: DeviceKey
-    identity: IdentityKeyPair
+    root: RootSeed | None
+    identity_pair: IdentityKeyPair | None
+    device_identity: DeviceIdentityKeyPair
+    certificate: DeviceCertificate
     seal: SealKeyPair
     seal_signature: bytes
     bundle_id: BundleId
     created_at: float
+
+    @property
+    def identity_key(self) -> IdentityPublicKey:
+        """The person's public identity."""
+        return self.certificate.identity
+
+    @property
+    def identity(self) -> IdentityKeyPair:
+        """The person's identity, to sign with. Raises: PrimaryDeviceOnly."""
+        if self.identity_pair is None:
+            raise PrimaryDeviceOnly
+        return self.identity_pair
+
+    @property
+    def local(self) -> LocalDevice:
+        """The device as sessions take it."""
+        return LocalDevice(self.device_identity, self.certificate, (self.seal,))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,16 +82,21 @@ class StoredTokens:
     refresh_expires_at: float
 
 
-def create(c: Connection, keys: AccountKeys, server: str, proxy: str | None) -> None:
+def create(c: Connection, keys: AccountKeys, devices: DeviceList, server: str, proxy: str | None) -> None:
     """Make the account's row, before the server knows of it."""
     c.execute(
-        "INSERT INTO account (only, server, proxy, device_seed, identity_seed, seal_key, seal_signature, bundle_id,"
-        " created_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO account (only, server, proxy, device_seed, root_seed, identity_seed, device_identity_seed,"
+        " device_certificate, device_list, seal_key, seal_signature, bundle_id, created_at)"
+        " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             server,
             proxy,
             keys.device.seed.raw,
-            keys.identity.seed,
+            None if keys.root is None else keys.root.raw,
+            b"" if keys.identity_pair is None else keys.identity_pair.seed,
+            keys.device_identity.seed,
+            keys.certificate.encode(),
+            devices.encode(),
             keys.seal.to_bytes(),
             keys.seal_signature,
             keys.bundle_id,
@@ -63,17 +105,52 @@ def create(c: Connection, keys: AccountKeys, server: str, proxy: str | None) -> 
     )
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Undevised:
+    """An account of the time before devices had keys of their own."""
+
+    identity: IdentityKeyPair
+    seal: SealKeyPair
+    bundle_id: BundleId
+
+
+def without_device(c: Connection) -> Undevised | None:
+    """The account's keys, if its device has none of its own yet; see `adopt_device`."""
+    row = c.execute(
+        "SELECT identity_seed, seal_key, bundle_id FROM account WHERE device_identity_seed IS NULL"
+    ).fetchone()
+    return None if row is None else Undevised(IdentityKeyPair(row[0]), SealKeyPair.from_bytes(row[1]), BundleId(row[2]))
+
+
+def adopt_device(
+    c: Connection,
+    key: DeviceIdentityKeyPair,
+    certificate: DeviceCertificate,
+    devices: DeviceList,
+    seal_signature: bytes,
+) -> None:
+    """Give an account's device its own key."""
+    c.execute(
+        "UPDATE account SET device_identity_seed = ?, device_certificate = ?, device_list = ?, seal_signature = ?",
+        (key.seed, certificate.encode(), devices.encode(), seal_signature),
+    )
+
+
 def keys(c: Connection) -> AccountKeys | None:
     """The account's keys; None before `create`."""
     row = c.execute(
-        "SELECT device_seed, identity_seed, seal_key, seal_signature, bundle_id, created_at FROM account"
+        "SELECT device_seed, root_seed, identity_seed, device_identity_seed, device_certificate, seal_key,"
+        " seal_signature, bundle_id, created_at FROM account"
     ).fetchone()
     if row is None:
         return None
-    device, identity, seal, signature, bundle_id, created_at = row
+    device, root, identity, device_identity, certificate, seal, signature, bundle_id, created_at = row
     return AccountKeys(
         device=DeviceKey(SigningSeed(device)),
-        identity=IdentityKeyPair(identity),
+        root=None if root is None else RootSeed(root),
+        identity_pair=IdentityKeyPair(identity) if identity else None,
+        device_identity=DeviceIdentityKeyPair(device_identity),
+        certificate=verified_certificate(certificate),
         seal=SealKeyPair.from_bytes(seal),
         seal_signature=signature,
         bundle_id=BundleId(bundle_id),

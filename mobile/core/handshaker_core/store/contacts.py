@@ -53,7 +53,13 @@ def is_connected(c: Connection, contact: ContactId) -> bool:
 
 def set_connected(c: Connection, contact: ContactId, connected: bool) -> None:
     """Both have agreed, or no longer."""
-    c.execute("UPDATE contacts SET connected = ? WHERE id = ?", (connected, contact))
+    c.execute("UPDATE contacts SET connected = ?, outdated = 0 WHERE id = ?", (connected, contact))
+
+
+def is_outdated(c: Connection, contact: ContactId) -> bool:
+    """Whether the two were connected by sessions of an earlier protocol, and not since."""
+    row = c.execute("SELECT outdated FROM contacts WHERE id = ?", (contact,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def set_profile(c: Connection, contact: ContactId, profile: Profile) -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from handshaker_core.credentials import Mailbox, RecvId, SigningSeed
 from handshaker_core.model import ContactId
 from handshaker_core.protocol.address import SendId, SendSecret
+from handshaker_core.protocol.device import DeviceId
 from handshaker_core.store.connection import Connection
 
 
@@ -96,23 +97,25 @@ def forget(c: Connection, recv_id: RecvId) -> None:
     c.execute("DELETE FROM own_mailboxes WHERE recv_id = ?", (recv_id,))
 
 
-def set_peer(c: Connection, contact: ContactId, peer: PeerMailbox) -> None:
-    """Where the contact receives from now on."""
+def set_peer(c: Connection, contact: ContactId, device_id: DeviceId, peer: PeerMailbox) -> None:
+    """Where the contact's device receives from now on."""
     c.execute(
-        "INSERT INTO peer_mailboxes VALUES (?, ?, ?) ON CONFLICT (contact_id)"
+        "INSERT INTO peer_mailboxes VALUES (?, ?, ?, ?) ON CONFLICT (contact_id, device_id)"
         " DO UPDATE SET send_id = excluded.send_id, send_secret = excluded.send_secret",
-        (contact, peer.send_id, peer.send_secret.raw),
+        (contact, device_id, peer.send_id, peer.send_secret.raw),
     )
 
 
-def peer(c: Connection, contact: ContactId) -> PeerMailbox | None:
-    """Where the contact receives; None while that is not known."""
-    row = c.execute("SELECT send_id, send_secret FROM peer_mailboxes WHERE contact_id = ?", (contact,)).fetchone()
+def peer(c: Connection, contact: ContactId, device_id: DeviceId) -> PeerMailbox | None:
+    """Where the contact's device receives; None while that is not known."""
+    row = c.execute(
+        "SELECT send_id, send_secret FROM peer_mailboxes WHERE contact_id = ? AND device_id = ?", (contact, device_id)
+    ).fetchone()
     return None if row is None else PeerMailbox(SendId(row[0]), SendSecret(row[1]))
 
 
 def forget_peer(c: Connection, contact: ContactId) -> None:
-    """Give up the right to write to the contact."""
+    """Give up the right to write to the contact's devices."""
     c.execute("DELETE FROM peer_mailboxes WHERE contact_id = ?", (contact,))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any
 
 import doubleratchet
@@ -17,11 +18,12 @@ from handshaker_core.protocol.double_ratchet import DoubleRatchetState
 from handshaker_core.protocol.header import Header
 from handshaker_core.protocol.keys import RatchetKeyPair, SharedSecret, X25519PublicKey
 from handshaker_core.protocol.labels import Label
-from handshaker_core.protocol.profile import HANDSHAKER_V1
+from handshaker_core.protocol.profile import HANDSHAKER_V1, FixedHeader
 from handshaker_core.protocol.randomness import system_randomness
 from handshaker_core.protocol.skipped_keys import MAX_STORED
 
 AD = b"both identities"
+CLASSICAL = replace(HANDSHAKER_V1, framing=FixedHeader(0))
 SECRET = b"\x17" * 32
 
 
@@ -84,7 +86,7 @@ CONFIGURATION: dict[str, Any] = {
 
 
 def to_theirs(message: bytes) -> doubleratchet.EncryptedMessage:
-    header, _, ciphertext = HANDSHAKER_V1.framing.split(message)
+    header, _, ciphertext = CLASSICAL.framing.split(message)
     their_header = doubleratchet.Header(header.ratchet_key.raw, header.previous_chain_length, header.number)
     return doubleratchet.EncryptedMessage(their_header, ciphertext)
 
@@ -97,8 +99,8 @@ async def begin(ours_initiates: bool) -> tuple[DoubleRatchetState, Theirs]:
     """One message from the initiator to the responder."""
     prekey = RatchetKeyPair.generate(system_randomness)
     if ours_initiates:
-        ours = double_ratchet.initiate(HANDSHAKER_V1, SharedSecret(SECRET), prekey.public, system_randomness)
-        ours, message = double_ratchet.encrypt(HANDSHAKER_V1, ours, b"first", AD, system_randomness)
+        ours = double_ratchet.initiate(CLASSICAL, SharedSecret(SECRET), prekey.public, system_randomness)
+        ours, message, _ = double_ratchet.encrypt(CLASSICAL, ours, b"first", AD, system_randomness)
         theirs, text = await Theirs.decrypt_initial_message(
             **CONFIGURATION,
             shared_secret=SECRET,
@@ -115,7 +117,7 @@ async def begin(ours_initiates: bool) -> tuple[DoubleRatchetState, Theirs]:
             associated_data=AD,
         )
         ours = double_ratchet.respond(SharedSecret(SECRET), prekey)
-        ours, text = double_ratchet.decrypt(HANDSHAKER_V1, ours, to_ours(encrypted), AD)
+        ours, text, _ = double_ratchet.decrypt(CLASSICAL, ours, double_ratchet.parse(CLASSICAL, to_ours(encrypted)), AD)
     assert text == b"first"
     return ours, theirs
 
@@ -130,18 +132,18 @@ async def converse(seed: int, ours_initiates: bool, messages: int) -> tuple[int,
     for number in range(messages):
         text = b"message %d" % number
         if chance.random() < 0.5:
-            ours, message = double_ratchet.encrypt(HANDSHAKER_V1, ours, text, AD, system_randomness)
+            ours, message, _ = double_ratchet.encrypt(CLASSICAL, ours, text, AD, system_randomness)
             for_them.append((message, text))
         else:
             for_us.append((to_ours(await theirs.encrypt_message(text, AD)), text))
         while for_us and chance.random() < 0.6:
             message, expected = for_us.pop(chance.randrange(min(len(for_us), 8)))
             if chance.random() < 0.85:
-                ours, text = double_ratchet.decrypt(HANDSHAKER_V1, ours, message, AD)
+                ours, text, _ = double_ratchet.decrypt(CLASSICAL, ours, double_ratchet.parse(CLASSICAL, message), AD)
                 assert text == expected
                 decrypted[0] += 1
                 with pytest.raises(DuplicateMessage):
-                    double_ratchet.decrypt(HANDSHAKER_V1, ours, message, AD)
+                    double_ratchet.decrypt(CLASSICAL, ours, double_ratchet.parse(CLASSICAL, message), AD)
         while for_them and chance.random() < 0.6:
             message, expected = for_them.pop(chance.randrange(min(len(for_them), 8)))
             if chance.random() < 0.85:
@@ -161,14 +163,16 @@ def test_conversation_with_an_independent_implementation(seed: int, ours_initiat
 def test_both_implementations_refuse_the_same_forgery() -> None:
     async def run() -> None:
         ours, theirs = await begin(ours_initiates=True)
-        ours, message = double_ratchet.encrypt(HANDSHAKER_V1, ours, b"text", AD, system_randomness)
+        ours, message, _ = double_ratchet.encrypt(CLASSICAL, ours, b"text", AD, system_randomness)
         forged = message[:-1] + bytes([message[-1] ^ 1])
         with pytest.raises(doubleratchet.AuthenticationFailedException):
             await theirs.decrypt_message(to_theirs(forged), AD)
         assert await theirs.decrypt_message(to_theirs(message), AD) == b"text"
         answer = to_ours(await theirs.encrypt_message(b"answer", AD))
         with pytest.raises(ProtocolError):
-            double_ratchet.decrypt(HANDSHAKER_V1, ours, answer[:-1] + bytes([answer[-1] ^ 1]), AD)
-        assert double_ratchet.decrypt(HANDSHAKER_V1, ours, answer, AD)[1] == b"answer"
+            double_ratchet.decrypt(
+                CLASSICAL, ours, double_ratchet.parse(CLASSICAL, answer[:-1] + bytes([answer[-1] ^ 1])), AD
+            )
+        assert double_ratchet.decrypt(CLASSICAL, ours, double_ratchet.parse(CLASSICAL, answer), AD)[1] == b"answer"
 
     asyncio.run(run())

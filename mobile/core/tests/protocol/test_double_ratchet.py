@@ -25,29 +25,31 @@ from handshaker_core.protocol.header import HEADER_SIZE, Header
 from handshaker_core.protocol.kdf_chain import MAX_MESSAGE_NUMBER, KdfChain
 from handshaker_core.protocol.keys import ChainKey, MessageKey, RatchetKeyPair, SharedSecret, X25519PublicKey
 from handshaker_core.protocol.labels import Label
-from handshaker_core.protocol.profile import HANDSHAKER_V1
+from handshaker_core.protocol.profile import HANDSHAKER_V1, FixedHeader
 from handshaker_core.protocol.randomness import system_randomness
 from handshaker_core.protocol.skipped_keys import MAX_STORED, SkippedMessageKeys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 AD = b"associated data"
+CLASSICAL = replace(HANDSHAKER_V1, framing=FixedHeader(0))
+"""The same without the place of the post-quantum header."""
 SECRET = SharedSecret(b"s" * 32)
 
 
 def start() -> tuple[DoubleRatchetState, DoubleRatchetState]:
     """Initiator and responder, before any message."""
     prekey = RatchetKeyPair.generate(system_randomness)
-    initiator = double_ratchet.initiate(HANDSHAKER_V1, SECRET, prekey.public, system_randomness)
+    initiator = double_ratchet.initiate(CLASSICAL, SECRET, prekey.public, system_randomness)
     return initiator, double_ratchet.respond(SECRET, prekey)
 
 
 def send(state: DoubleRatchetState, text: bytes = b"text") -> tuple[DoubleRatchetState, bytes]:
-    return double_ratchet.encrypt(HANDSHAKER_V1, state, text, AD, system_randomness)
+    return double_ratchet.encrypt(CLASSICAL, state, text, AD, system_randomness)[:2]
 
 
 def receive(state: DoubleRatchetState, message: bytes) -> tuple[DoubleRatchetState, bytes]:
-    return double_ratchet.decrypt(HANDSHAKER_V1, state, message, AD)
+    return double_ratchet.decrypt(CLASSICAL, state, double_ratchet.parse(CLASSICAL, message), AD)[:2]
 
 
 def send_many(state: DoubleRatchetState, count: int) -> tuple[DoubleRatchetState, list[bytes]]:
@@ -71,7 +73,7 @@ def established() -> tuple[DoubleRatchetState, DoubleRatchetState]:
 def test_first_message_is_the_documented_formula() -> None:
     """Recomputed with the library's primitives from the private keys."""
     prekey = RatchetKeyPair.generate(system_randomness)
-    state = double_ratchet.initiate(HANDSHAKER_V1, SECRET, prekey.public, system_randomness)
+    state = double_ratchet.initiate(CLASSICAL, SECRET, prekey.public, system_randomness)
     _, message = send(state, b"plaintext")
     header, ciphertext = message[:HEADER_SIZE], message[HEADER_SIZE:]
     assert header == state.ratchet.own.public.raw + bytes(8)
@@ -233,7 +235,7 @@ def test_altered_messages_change_nothing_and_the_original_still_decrypts() -> No
         with pytest.raises(ProtocolError):
             receive(b, message[:length])
     with pytest.raises(UndecryptableMessage):
-        double_ratchet.decrypt(HANDSHAKER_V1, b, message, AD + b"x")
+        double_ratchet.decrypt(CLASSICAL, b, double_ratchet.parse(CLASSICAL, message), AD + b"x")
     assert b.to_bytes() == before
     assert receive(b, message)[1] == b"original"
 
@@ -276,7 +278,7 @@ def test_decrypting_needs_no_randomness_and_sending_takes_one_key_a_turn() -> No
     a, message = send(a)
     b, _ = receive(b, message)
     for _ in range(3):
-        b, message = double_ratchet.encrypt(HANDSHAKER_V1, b, b"x", AD, counting)
+        b, message, _ = double_ratchet.encrypt(CLASSICAL, b, b"x", AD, counting)
     assert calls == [32]
 
 
@@ -291,9 +293,9 @@ def test_forward_secrecy_a_stolen_state_does_not_open_what_was_received() -> Non
     assert chain is not None
     for secret in (chain.key.raw, b.ratchet.root.raw, b.ratchet.own.private.raw):
         material = HKDF(SHA256(), 44, None, Label.RATCHET_MESSAGE_KEY.value).derive(secret)
-        assert HANDSHAKER_V1.aead.material_size == len(material)
+        assert CLASSICAL.aead.material_size == len(material)
         with pytest.raises(UndecryptableMessage):
-            HANDSHAKER_V1.aead.open(material, skipped, AD + old[:HEADER_SIZE])
+            CLASSICAL.aead.open(material, skipped, AD + old[:HEADER_SIZE])
 
 
 def test_post_compromise_security_a_round_trip_locks_a_thief_out() -> None:
@@ -313,14 +315,15 @@ def test_post_compromise_security_a_round_trip_locks_a_thief_out() -> None:
 def test_salt_is_mixed_into_the_message_key_alone() -> None:
     a, b = established()
     salt = b"q" * 32
-    a, salted = double_ratchet.encrypt(HANDSHAKER_V1, a, b"salted", AD, system_randomness, salt=salt)
+    a, message, _ = double_ratchet.encrypt(CLASSICAL, a, b"salted", AD, system_randomness, salt=salt)
+    salted = double_ratchet.parse(CLASSICAL, message)
     _, plain = send(a, b"plain")
     for wrong in (None, b"Q" * 32):
         with pytest.raises(UndecryptableMessage):
-            double_ratchet.decrypt(HANDSHAKER_V1, b, salted, AD, salt=wrong)
+            double_ratchet.decrypt(CLASSICAL, b, salted, AD, salt=wrong)
     b, text = receive(b, plain)
     assert text == b"plain"
-    assert double_ratchet.decrypt(HANDSHAKER_V1, b, salted, AD, salt=salt)[1] == b"salted"
+    assert double_ratchet.decrypt(CLASSICAL, b, salted, AD, salt=salt)[1] == b"salted"
 
 
 def test_chain_numbers_end() -> None:
@@ -335,9 +338,13 @@ def test_header_layout_is_fixed_and_strict() -> None:
     encoded = Header(key, 1, 258).encode()
     assert encoded == key.raw + b"\0\0\0\x01\0\0\x01\x02"
     assert Header.decode(encoded) == Header(key, 1, 258)
-    for bad in (encoded[:-1], encoded + b"\0"):
-        with pytest.raises(MalformedFrame):
-            Header.decode(bad)
+    with pytest.raises(MalformedFrame):
+        Header.decode(encoded[:-1])
+    with_more = Header(key, 1, 258, b"post-quantum")
+    assert with_more.encode() == encoded + b"post-quantum"
+    assert Header.decode(with_more.encode()) == with_more
+    with pytest.raises(ValueError, match="another size"):
+        HANDSHAKER_V1.framing.encode_header(with_more)
 
 
 def test_skipped_keys_survive_their_byte_form_in_order() -> None:

@@ -120,12 +120,15 @@ class BundleBase(_message.Message):
     SEAL_KEY_SIGNATURE_FIELD_NUMBER: _builtins.int
     SIGNED_PREKEY_FIELD_NUMBER: _builtins.int
     LAST_RESORT_KEM_PREKEY_FIELD_NUMBER: _builtins.int
+    DEVICE_CERTIFICATE_FIELD_NUMBER: _builtins.int
     suite: Global___Suite.ValueType
     identity_key: _builtins.bytes
     """Ed25519 in suite 1."""
     seal_key: _builtins.bytes
-    """HPKE X25519+ML-KEM-768 public key of the device, and its signature by the identity."""
+    """HPKE X25519+ML-KEM-768 public key of the device, and the device's signature over it."""
     seal_key_signature: _builtins.bytes
+    device_certificate: _builtins.bytes
+    """The identity's word that the keys above are of one of this person's devices. Clients verify it, not the server."""
     @_builtins.property
     def signed_prekey(self) -> Global___SignedPreKey: ...
     @_builtins.property
@@ -141,10 +144,11 @@ class BundleBase(_message.Message):
         seal_key_signature: _builtins.bytes = ...,
         signed_prekey: Global___SignedPreKey | None = ...,
         last_resort_kem_prekey: Global___KemPreKey | None = ...,
+        device_certificate: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_resort_kem_prekey", b"last_resort_kem_prekey", "signed_prekey", b"signed_prekey"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_key", b"identity_key", "last_resort_kem_prekey", b"last_resort_kem_prekey", "seal_key", b"seal_key", "seal_key_signature", b"seal_key_signature", "signed_prekey", b"signed_prekey", "suite", b"suite"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_certificate", b"device_certificate", "identity_key", b"identity_key", "last_resort_kem_prekey", b"last_resort_kem_prekey", "seal_key", b"seal_key", "seal_key_signature", b"seal_key_signature", "signed_prekey", b"signed_prekey", "suite", b"suite"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
