@@ -62,8 +62,8 @@ async def recover(gateway: Gateway) -> Case:
     request = devices_pb2.RecoverRequest(
         recovery_public_key=raw(key),
         challenge=challenge,
-        signature=key.sign(b"handshaker/v1/recover" + challenge + raw(device) + b"\0"),
+        signature=key.sign(b"handshaker/v1/account-recovery" + challenge + raw(device) + b"\0"),
         device_public_key=raw(device),
-        device_proof=device.sign(b"handshaker/v1/recovering-device" + challenge + raw(device)),
+        device_proof=device.sign(b"handshaker/v1/new-primary-device" + challenge + raw(device)),
     )
     return Case(ROUTE["Recover"], request, look=lambda: devices_of(account))

@@ -65,9 +65,9 @@ class Device:
         return devices_pb2.RecoverRequest(
             recovery_public_key=self.public,
             challenge=challenge,
-            signature=self.key.sign(b"handshaker/v1/recover" + challenge + device.public + flag),
+            signature=self.key.sign(b"handshaker/v1/account-recovery" + challenge + device.public + flag),
             device_public_key=device.public,
-            device_proof=device.key.sign(b"handshaker/v1/recovering-device" + challenge + device.public),
+            device_proof=device.key.sign(b"handshaker/v1/new-primary-device" + challenge + device.public),
             remove_other_devices=remove_others,
         )
 

@@ -436,13 +436,13 @@ class RecoverRequest(_message.Message):
     """Ed25519."""
     challenge: _builtins.bytes
     signature: _builtins.bytes
-    """Ed25519 by the recovery key over "handshaker/v1/recover" || challenge || device_public_key || 0x01 if other devices
+    """Ed25519 by the recovery key over "handshaker/v1/account-recovery" || challenge || device_public_key || 0x01 if other devices
     are removed, 0x00 if not.
     """
     device_public_key: _builtins.bytes
     """Ed25519, of the new device."""
     device_proof: _builtins.bytes
-    """Ed25519 by the device key over "handshaker/v1/recovering-device" || challenge || device_public_key."""
+    """Ed25519 by the device key over "handshaker/v1/new-primary-device" || challenge || device_public_key."""
     remove_other_devices: _builtins.bool
     """Whether all other devices of the account end."""
     def __init__(

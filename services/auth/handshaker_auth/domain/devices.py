@@ -16,8 +16,8 @@ from handshaker_auth.domain.sessions import SessionChallenges
 
 ADD_DEVICE_LABEL = b"handshaker/v1/add-device"
 RECOVERY_KEY_LABEL = b"handshaker/v1/recovery-key"
-RECOVER_LABEL = b"handshaker/v1/recover"
-RECOVERING_DEVICE_LABEL = b"handshaker/v1/recovering-device"
+ACCOUNT_RECOVERY_LABEL = b"handshaker/v1/account-recovery"
+NEW_PRIMARY_LABEL = b"handshaker/v1/new-primary-device"
 MAX_DEVICES = 8
 """Devices of one account, the primary among them."""
 
@@ -91,7 +91,7 @@ class RecoveryChallenges:
         """What to spend when both keys have signed what they must; None otherwise."""
         flag = b"\1" if remove_others else b"\0"
         spend = self._challenges.check_recovery(
-            recovery_public_key, challenge, signature, RECOVER_LABEL + challenge + device_public_key + flag
+            recovery_public_key, challenge, signature, ACCOUNT_RECOVERY_LABEL + challenge + device_public_key + flag
         )
-        held = verify_ed25519(device_public_key, device_proof, RECOVERING_DEVICE_LABEL + challenge + device_public_key)
+        held = verify_ed25519(device_public_key, device_proof, NEW_PRIMARY_LABEL + challenge + device_public_key)
         return spend if held else None
