@@ -18,9 +18,11 @@ from handshaker_core.store import (
     StoreTooNew,
     StoreUnusable,
     WrongPassphrase,
-    home,
     messages,
     migrations,
+    twins,
+    unlocking,
+    vault_file,
 )
 from handshaker_core.store import settings as stored
 from handshaker_core.store.migrations import scripts, split_statements
@@ -91,7 +93,7 @@ async def test_plaintext_is_never_on_the_disk(tmp_path: Path) -> None:
 
     def search() -> None:
         files = [path for path in tmp_path.iterdir() if path.is_file()]
-        assert {"messages.db", "vault"} <= {path.name for path in files}
+        assert {"messages-a.db", "messages-b.db", "vault"} <= {path.name for path in files}
         for path in files:
             content = path.read_bytes()
             assert not content.startswith(b"SQLite format 3")
@@ -101,8 +103,9 @@ async def test_plaintext_is_never_on_the_disk(tmp_path: Path) -> None:
     search()  # with the write-ahead log beside it
     await store.close()
     search()
-    with pytest.raises(sqlite3.DatabaseError):
-        sqlite3.connect(tmp_path / "messages.db").execute("SELECT * FROM sqlite_master")
+    for name in twins.NAMES:
+        with pytest.raises(sqlite3.DatabaseError):
+            sqlite3.connect(tmp_path / name).execute("SELECT * FROM sqlite_master")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +130,7 @@ async def test_only_the_owner_may_look(tmp_path: Path) -> None:
     store = await Store.create(home, PASSPHRASE)
     await store.run(_put)
     assert home.stat().st_mode & 0o777 == 0o700
-    assert all(path.stat().st_mode & 0o077 == 0 for path in home.iterdir() if path.name != "messages.db-shm")
+    assert all(path.stat().st_mode & 0o077 == 0 for path in home.iterdir() if not path.name.endswith("-shm"))
     await store.close()
 
 
@@ -144,8 +147,9 @@ async def test_nothing_is_opened_or_made_where_it_should_not(tmp_path: Path) -> 
 
 
 async def test_missing_and_damaged_files_say_so(tmp_path: Path) -> None:
-    await (await Store.create(tmp_path, PASSPHRASE)).close()
-    vault, database = tmp_path / "vault", tmp_path / "messages.db"
+    store = await Store.create(tmp_path, PASSPHRASE)
+    await store.close()
+    vault, database = tmp_path / "vault", twins.path_of(tmp_path, store._unlocked.record.file)
     kept = vault.read_bytes(), database.read_bytes()
     vault.unlink()
     with pytest.raises(StoreCorrupt, match="key file"):
@@ -153,7 +157,7 @@ async def test_missing_and_damaged_files_say_so(tmp_path: Path) -> None:
     with pytest.raises(StoreCorrupt, match="key file"):
         await Store.create(tmp_path, PASSPHRASE)
     assert database.read_bytes() == kept[1]
-    vault.write_bytes(kept[0][:-1])
+    vault.write_bytes(kept[0][:900])
     with pytest.raises(StoreCorrupt):
         await Store.open(tmp_path, PASSPHRASE)
     vault.write_bytes(kept[0])
@@ -178,9 +182,9 @@ async def test_creation_that_was_cut_short_is_finished_or_begun_anew(
         raise Crashed
 
     if after == "database":
-        monkeypatch.setattr(home.Vault, "write", crash)
+        monkeypatch.setattr(vault_file, "create", crash)
     else:
-        monkeypatch.setattr(home, "_finish_creation", crash)
+        monkeypatch.setattr(unlocking, "_open_database", crash)
     with pytest.raises(Crashed):
         await Store.create(tmp_path, PASSPHRASE)
     monkeypatch.undo()

@@ -92,6 +92,10 @@ class Database:
     def _commit(self) -> None:
         self._connection.execute("COMMIT")
 
+    def abandon(self) -> None:
+        """Close without writing anything: what there was is to be destroyed."""
+        self._connection.close()
+
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it."""
         try:

@@ -57,3 +57,41 @@ class StoreUnusable(StoreError):
 
     reason = "store_unusable"
     sentence = "The directory cannot be written to."
+
+
+class PassphraseInUse(StoreError):
+    """The passphrase and the duress passphrase would be the same."""
+
+    reason = "passphrase_in_use"
+    sentence = "The passphrase and the duress passphrase must differ. Nothing was changed."
+
+
+class KeystoreMissing(StoreError):
+    """The vault needs the keystore's secret and the keystore does not have it."""
+
+    reason = "keystore_missing"
+    sentence = (
+        "The keystore of this computer no longer holds the key that this account needs beside its passphrase. The recovery"
+        " phrase opens it: handshaker passphrase --forgotten"
+    )
+
+
+class KeystoreUnavailable(StoreError):
+    """There is no keystore, or it stays locked."""
+
+    reason = "keystore_unavailable"
+    sentence = "There is no keystore here, or it is locked; nothing was changed."
+
+
+class NoRecoveryPhrase(StoreError):
+    """The home is not opened by a recovery phrase."""
+
+    reason = "no_recovery_phrase"
+    sentence = "This device holds no recovery phrase; it was linked, and the phrase belongs to the first device."
+
+
+class PhraseDoesNotOpen(StoreError):
+    """A recovery phrase of another account."""
+
+    reason = "phrase_does_not_open"
+    sentence = "This is the recovery phrase of another account; it does not open this one. Nothing was changed."
