@@ -5,7 +5,7 @@ messages carry. Private prekeys come from a lookup object and are never changed 
 and the caller deletes them in the transaction that stores the session.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -130,11 +130,13 @@ class Agreement:
         secret: SK, the first root key.
         associated_data: AD, authenticated with every message of the session.
         ratchet_key: the responder's signed prekey, which is its first ratchet key.
+        further_secret: as many bytes as the profile derives beyond SK.
     """
 
     secret: SharedSecret
     associated_data: bytes
     ratchet_key: X25519PublicKey
+    further_secret: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +197,8 @@ def initiate(
         one_time_prekey_id=None if one_time is None else one_time.key_id,
         kem_ciphertext=kem_ciphertext,
     )
-    secret = _derive(profile, agreements, kem_secret)
-    return Agreement(secret, associated, signed.public), handshake
+    secret, further = _derive(profile, agreements, kem_secret)
+    return Agreement(secret, associated, signed.public, further), handshake
 
 
 def respond(
@@ -241,9 +243,9 @@ def respond(
         agreements.append(one_time.private.agree(handshake.base_key))
     kem_secret = profile.kem.decapsulate(kem.seed.raw, handshake.kem_ciphertext)
     associated = profile.binding.associated_data(profile.suite, parties, kem.KEY_TYPE, kem.public_bytes)
-    secret = _derive(profile, agreements, kem_secret)
+    secret, further = _derive(profile, agreements, kem_secret)
     return Response(
-        agreement=Agreement(secret, associated, signed.pair.public),
+        agreement=Agreement(secret, associated, signed.pair.public, further),
         ratchet_pair=signed.pair,
         consumed=ConsumedPreKeys(
             one_time_prekey_id=handshake.one_time_prekey_id,
@@ -270,7 +272,9 @@ def _find_kem_prekey(
     return kem, use
 
 
-def _derive(profile: Profile, agreements: list[bytes], kem_secret: bytes) -> SharedSecret:
-    """SK = HKDF-SHA256(salt 0^32, FF^32 || DH1 || DH2 || DH3 [|| DH4] || SS, info), section 2.2."""
+def _derive(profile: Profile, agreements: list[bytes], kem_secret: bytes) -> tuple[SharedSecret, bytes]:
+    """SK = HKDF-SHA256(salt 0^32, FF^32 || DH1 || DH2 || DH3 [|| DH4] || SS, info), section 2.2, and what follows it."""
     material = _DOMAIN_PREFIX + b"".join(agreements) + kem_secret
-    return SharedSecret(HKDF(SHA256(), SharedSecret.SIZE, None, profile.pqxdh_info).derive(material))
+    size = SharedSecret.SIZE + profile.further_secret_size
+    output = HKDF(SHA256(), size, None, profile.pqxdh_info).derive(material)
+    return SharedSecret(output[: SharedSecret.SIZE]), output[SharedSecret.SIZE :]

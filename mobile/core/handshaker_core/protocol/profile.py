@@ -74,7 +74,11 @@ class Binding(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One consistent choice of algorithms, labels and formats."""
+    """One consistent choice of algorithms, labels and formats.
+
+    Attributes:
+        further_secret_size: bytes that PQXDH derives beyond SK, for what else a protocol keys with them; ours does not.
+    """
 
     suite: int
     pqxdh_info: bytes
@@ -84,6 +88,7 @@ class Profile:
     aead: Aead
     framing: Framing
     binding: Binding
+    further_secret_size: int = 0
 
 
 class MlKem1024:
