@@ -49,6 +49,7 @@ class Label(bytes, Enum):
     LINKING_TRANSCRIPT = b"handshaker/v1/linking/transcript"
     LINKING_SHORT_STRING = b"handshaker/v1/linking/short-authentication-string"
     LINKING_GRANT = b"handshaker/v1/linking/grant"
+    LINKING_GRANT_KEY = b"handshaker/v1/linking/inner-grant-key"
     LINKING_CHANNEL = b"handshaker/v1/linking/channel"
 
     GROUP_ID = b"handshaker/v1/group/id"
