@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from handshaker_core.protocol import session as sessions
+from handshaker_core.protocol.address import BundleId
 from handshaker_core.protocol.bundle import (
     DeviceKeys,
     PreKeyBundle,
@@ -12,7 +13,6 @@ from handshaker_core.protocol.bundle import (
     generate_one_time,
     verify_bundle,
 )
-from handshaker_core.protocol.address import BundleId
 from handshaker_core.protocol.device import DeviceCertificate, DeviceId
 from handshaker_core.protocol.keys import DeviceIdentityKeyPair, IdentityKeyPair
 from handshaker_core.protocol.pqxdh import LastResortUse

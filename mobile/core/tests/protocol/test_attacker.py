@@ -6,13 +6,13 @@ from typing import cast
 import pytest
 from handshaker_core.errors import DuplicateMessage, ProtocolError, UndecryptableMessage
 from handshaker_core.protocol import session as sessions
-from handshaker_core.protocol.frame import Frame, FrameType
+from handshaker_core.protocol.sealed_sender import EnvelopeKind
 from handshaker_core.protocol.session import SessionState
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from .parties import Device, flip
+from .parties import NOW, Device, flip
 
 ALICE, BOB = Device.create(0), Device.create(0)
 PAIRS = st.integers(0, 1)
@@ -27,6 +27,7 @@ class Sent:
     recipient: int
     frame: bytes
     content: bytes
+    kind: EnvelopeKind
     delivered: bool = False
 
 
@@ -38,7 +39,7 @@ class AttackerMachine(RuleBasedStateMachine):
         self.sent: list[Sent] = []
         self.sides: list[list[SessionState | None]] = []
         for _ in range(2):
-            session, _ = sessions.initiate(ALICE.identity, BOB.verified_bundle())
+            session, _ = sessions.initiate(ALICE.local, BOB.verified_bundle(), now=NOW)
             self.sides.append([session, None])
 
     def session(self, pair: int, side: int) -> SessionState | None:
@@ -50,19 +51,18 @@ class AttackerMachine(RuleBasedStateMachine):
             session = self.session(pair, side)
             if session is None:
                 return
-            self.sides[pair][side], frame = sessions.encrypt(session, content)
-            self.sent.append(Sent(pair, 1 - side, frame, content))
+            kind = EnvelopeKind.INITIAL if session.awaiting_answer else EnvelopeKind.RATCHET
+            self.sides[pair][side], frame = sessions.encrypt(session, content, now=NOW)
+            self.sent.append(Sent(pair, 1 - side, frame, content, kind))
 
     def attempt(self, pair: int, side: int, frame: bytes) -> tuple[SessionState, bytes]:
         """What the client does with an incoming frame."""
         session = self.session(pair, side)
-        if Frame.decode(frame).type is FrameType.RATCHET:
-            if session is None:
-                raise UndecryptableMessage
-            return sessions.decrypt(session, frame)
-        initial = (ALICE, BOB)[side].open(frame)
-        if session is not None and session.handshake_id == initial.handshake_id:
-            return sessions.decrypt_initial(session, initial)
+        envelope = (ALICE, BOB)[side].open(frame)
+        if session is not None and sessions.handshake_id(envelope) in (None, session.handshake_id):
+            return sessions.decrypt(session, envelope, now=NOW)
+        if envelope.kind is EnvelopeKind.RATCHET:
+            raise UndecryptableMessage
         accepted = (ALICE, BOB)[side].accept(frame)
         return accepted.session, accepted.plaintext
 
@@ -125,11 +125,11 @@ class AttackerMachine(RuleBasedStateMachine):
         message = self.pick(data)
         self.refused(message.pair, 1 - message.recipient, message.frame, ProtocolError)
 
-    @precondition(lambda self: any(Frame.decode(message.frame).type is FrameType.RATCHET for message in self.sent))
+    @precondition(lambda self: any(message.kind is EnvelopeKind.RATCHET for message in self.sent))
     @rule(data=st.data())
     def swap_sessions(self, data: st.DataObject) -> None:
         """A ratchet frame in the other conversation; initial frames name their session themselves."""
-        frames = [message for message in self.sent if Frame.decode(message.frame).type is FrameType.RATCHET]
+        frames = [message for message in self.sent if message.kind is EnvelopeKind.RATCHET]
         message = frames[data.draw(st.integers(0, len(frames) - 1), label="frame")]
         self.refused(1 - message.pair, message.recipient, message.frame, ProtocolError)
 

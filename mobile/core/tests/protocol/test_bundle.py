@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from handshaker_core.errors import BadKey, BadSignature, LowOrderPoint, UnsupportedVersion, WrongIdentity
-from handshaker_core.protocol.bundle import verify_bundle
+from handshaker_core.errors import BadKey, BadSignature, LowOrderPoint, UnsupportedVersion, WrongDevice, WrongIdentity
+from handshaker_core.protocol.bundle import PreKeyBundle, VerifiedBundle, verify_bundle
 from handshaker_core.protocol.curve25519 import FIELD_PRIME
 from handshaker_core.protocol.keys import KeyType, X25519PublicKey
 from handshaker_core.protocol.labels import Label
@@ -14,11 +14,27 @@ from handshaker_core.protocol.seal import MLKEM768_PUBLIC_SIZE, SealPublicKey
 from .parties import Device, flip
 
 
+def check(bundle: PreKeyBundle, device: Device) -> VerifiedBundle:
+    return verify_bundle(bundle, device.identity.public, device.certificate.bundle_id)
+
+
+def test_bundle_of_another_device_of_the_same_person_is_refused() -> None:
+    """The server may hold several bundles of one person; it must not choose which device is written to."""
+    phone = Device.create()
+    desk = Device.create(identity=phone.identity)
+    with pytest.raises(WrongDevice):
+        check(desk.fetch_bundle(), phone)
+    with pytest.raises(BadSignature):
+        check(replace(desk.fetch_bundle(), certificate=phone.certificate), phone)
+    check(phone.fetch_bundle(), phone)
+    check(desk.fetch_bundle(), desk)
+
+
 def test_honest_bundles_verify_with_and_without_one_time_keys() -> None:
     for one_time in (0, 1):
         device = Device.create(one_time)
         bundle = device.fetch_bundle()
-        assert verify_bundle(bundle, device.identity.public).bundle == bundle
+        assert verify_bundle(bundle, device.identity.public, device.certificate.bundle_id).bundle == bundle
         assert bundle.kem_prekey.last_resort is (one_time == 0)
         assert (bundle.one_time_prekey is None) is (one_time == 0)
 
@@ -44,29 +60,29 @@ def test_every_altered_signed_part_is_refused() -> None:
     ]
     for lie in lies:
         with pytest.raises(BadSignature):
-            verify_bundle(lie, device.identity.public)
-    verify_bundle(good, device.identity.public)
+            check(lie, device)
+    check(good, device)
 
 
 def test_last_resort_key_cannot_pass_as_a_one_time_key() -> None:
     device = Device.create(0)
     good = device.fetch_bundle()
     with pytest.raises(BadSignature):
-        verify_bundle(replace(good, kem_prekey=replace(good.kem_prekey, last_resort=False)), device.identity.public)
-    verify_bundle(good, device.identity.public)
+        check(replace(good, kem_prekey=replace(good.kem_prekey, last_resort=False)), device)
+    check(good, device)
 
 
 def test_bundle_of_another_identity_or_suite_is_refused() -> None:
     device, mallory = Device.create(), Device.create()
     good = device.fetch_bundle()
     with pytest.raises(WrongIdentity):
-        verify_bundle(mallory.fetch_bundle(), device.identity.public)
+        check(mallory.fetch_bundle(), device)
     with pytest.raises(BadSignature):
-        verify_bundle(replace(mallory.fetch_bundle(), identity_key=device.identity.public), device.identity.public)
+        check(replace(mallory.fetch_bundle(), certificate=device.certificate), device)
     for suite in (0, 2, 2**31):
         with pytest.raises(UnsupportedVersion):
-            verify_bundle(replace(good, suite=suite), device.identity.public)
-    verify_bundle(good, device.identity.public)
+            check(replace(good, suite=suite), device)
+    check(good, device)
 
 
 def test_signed_content_is_label_type_id_and_key() -> None:
@@ -74,7 +90,7 @@ def test_signed_content_is_label_type_id_and_key() -> None:
     signed = device.keys.signed_prekey.public
     content = b"\x02" + (7).to_bytes(4, "big") + signed.public.raw
     assert signed_content(KeyType.SIGNED_PREKEY, 7, signed.public.raw) == content
-    assert signed.signature == device.identity.sign(Label.PREKEY_SIGNATURE, content)
+    assert signed.signature == device.key.sign(Label.PREKEY_SIGNATURE, content)
 
 
 def test_malformed_public_keys_are_refused_on_arrival() -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 from handshaker_core.errors import ContentTooLarge, MalformedFrame, PaddingError, UnsupportedVersion
-from handshaker_core.protocol import frame as frames
-from handshaker_core.protocol.frame import Frame, FrameSize, FrameType
+from handshaker_core.protocol.frame import Frame, FrameSize
 from handshaker_core.protocol.padding import pad, unpad
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,40 +37,24 @@ def test_padding_says_how_much_fits() -> None:
     assert (caught.value.maximum, caught.value.actual) == (15, 16)
 
 
-def test_documented_capacities() -> None:
-    assert frames.MAX_PLAINTEXT_RATCHET_SMALL == 2_048 - 2 - 40 - 16 - 1 == 1_989
-    assert frames.MAX_PLAINTEXT_RATCHET_LARGE == 16_384 - 2 - 40 - 16 - 1 == 16_325
-    assert frames.MAX_PLAINTEXT_INITIAL == 16_325 - 1_120 - 16 - 1_646 == 13_543
-
-
 @pytest.mark.parametrize("size", FrameSize)
 def test_frames_of_both_sizes_survive_encoding(size: FrameSize) -> None:
-    frame = Frame(FrameType.RATCHET, bytes(size - 2))
+    frame = Frame(bytes(size - 1))
     assert Frame.decode(frame.encode()) == frame
-    assert frame.encode()[:2] == b"\x01\x02"
+    assert frame.encode() == b"\x01" + bytes(size - 1)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 2_047, 2_049, 16_383, 16_385, 40_000])
 def test_other_sizes_are_refused(size: int) -> None:
     with pytest.raises(MalformedFrame):
-        Frame.decode(b"\x01\x02".ljust(size, b"\0")[:size])
+        Frame.decode(b"\x01".ljust(size, b"\0")[:size])
     with pytest.raises(MalformedFrame):
-        Frame(FrameType.RATCHET, bytes(max(0, size - 2))).encode()
+        Frame(bytes(max(0, size - 1))).encode()
 
 
-def test_other_versions_and_types_are_refused_beside_a_good_frame() -> None:
-    body = bytes(16_382)
-    assert Frame.decode(b"\x01\x01" + body).type is FrameType.SEALED_INITIAL
+def test_other_versions_are_refused_beside_a_good_frame() -> None:
+    body = bytes(16_383)
+    assert Frame.decode(b"\x01" + body).sealed == body
     for version in (0, 2, 255):
         with pytest.raises(UnsupportedVersion):
-            Frame.decode(bytes([version, 1]) + body)
-    for kind in (0, 3, 255):
-        with pytest.raises(MalformedFrame):
-            Frame.decode(bytes([1, kind]) + body)
-
-
-def test_sealed_initial_frames_are_never_small() -> None:
-    with pytest.raises(MalformedFrame):
-        Frame.decode(b"\x01\x01" + bytes(2_046))
-    with pytest.raises(MalformedFrame):
-        Frame(FrameType.SEALED_INITIAL, bytes(2_046)).encode()
+            Frame.decode(bytes([version]) + body)

@@ -8,9 +8,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey as
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey as PlainX25519Public
 from handshaker_core.errors import BadKey, BadSignature, LowOrderPoint, MalformedState, ProtocolError
 from handshaker_core.protocol import curve25519
+from handshaker_core.protocol import session as sessions
 from handshaker_core.protocol.bundle import generate_device_keys, generate_one_time
 from handshaker_core.protocol.keys import (
     ChainKey,
+    DeviceIdentityKeyPair,
     IdentityKeyPair,
     IdentityPublicKey,
     MessageKey,
@@ -27,7 +29,7 @@ from handshaker_core.protocol.session import SessionState
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .parties import Device, connect, flip
+from .parties import NOW, Device, connect, flip
 
 P = curve25519.FIELD_PRIME
 SEEDS = st.binary(min_size=32, max_size=32)
@@ -121,10 +123,12 @@ def test_keys_of_different_roles_are_never_equal() -> None:
 def secret_holders() -> list[tuple[object, list[bytes]]]:
     """Objects that hold secrets, with the secrets they hold."""
     identity = IdentityKeyPair.generate()
-    device = generate_device_keys(identity, signed_prekey_id=1, last_resort_id=1)
-    one_time = generate_one_time(identity, 1, 1)
+    device_key = DeviceIdentityKeyPair.generate()
+    device = generate_device_keys(device_key, signed_prekey_id=1, last_resort_id=1)
+    one_time = generate_one_time(device_key, 1, 1)
     pair = RatchetKeyPair.generate(system_randomness)
-    session, _ = connect()
+    side, _ = connect()
+    session, local = side.session, side.device.local
     ratchet = session.ratchet.ratchet
     sending = ratchet.chains.sending or ratchet.chains.receiving
     assert sending is not None
@@ -139,6 +143,9 @@ def secret_holders() -> list[tuple[object, list[bytes]]]:
         (session, [ratchet.root.raw, ratchet.own.private.raw, sending.key.raw]),
         (session.ratchet, [ratchet.root.raw, ratchet.own.private.raw, sending.key.raw]),
         (RootKey(b"r" * 32), [b"r" * 32]),
+        (device_key, [device_key.seed, device_key.x25519_private.raw]),
+        (local, [local.key.seed, local.seal_keys[0].private.raw]),
+        (sessions.encrypt_exporting(session, b"", now=NOW)[2], []),
     ]
 
 
@@ -152,9 +159,9 @@ def test_no_secret_in_a_repr() -> None:
 
 
 def test_private_keys_survive_their_byte_form() -> None:
-    identity = IdentityKeyPair.generate()
-    device = generate_device_keys(identity, signed_prekey_id=2**32 - 1, last_resort_id=5)
-    one_time = generate_one_time(identity, 1, 3)
+    device_key = DeviceIdentityKeyPair.generate()
+    device = generate_device_keys(device_key, signed_prekey_id=2**32 - 1, last_resort_id=5)
+    one_time = generate_one_time(device_key, 1, 3)
     assert SignedPreKey.from_bytes(device.signed_prekey.to_bytes()) == device.signed_prekey
     assert LastResortKemPreKey.from_bytes(device.last_resort.to_bytes()) == device.last_resort
     assert SealKeyPair.from_bytes(device.seal.to_bytes()) == device.seal
@@ -199,7 +206,7 @@ def test_generation_asks_the_given_randomness() -> None:
 
 
 def test_one_time_batches_have_consecutive_ids_within_range() -> None:
-    identity = IdentityKeyPair.generate()
+    identity = DeviceIdentityKeyPair.generate()
     batch = generate_one_time(identity, 3, 2**32 - 3)
     assert [key.key_id for key in batch.ec] == [key.key_id for key in batch.kem] == [2**32 - 3, 2**32 - 2, 2**32 - 1]
     for count, start in ((3, 2**32 - 2), (1, 0), (1, -1), (10**9, 2**32 - 1)):
