@@ -15,7 +15,7 @@ from handshaker_common.log import configure, get_logger, where
 from handshaker_common.postgres import service_database
 from handshaker_common.server import Service
 from handshaker_common.tokens import AccessTokenVerifier
-from handshaker_proto.auth.v1 import auth_pb2_grpc, devices_pb2_grpc
+from handshaker_proto.auth.v1 import auth_pb2_grpc, devices_pb2_grpc, wipe_pb2_grpc
 
 from handshaker_auth.domain.access_tokens import AccessTokens
 from handshaker_auth.domain.admission import Admissions
@@ -32,9 +32,10 @@ from handshaker_auth.rpc import (
     RegistrationServicer,
     SessionsServicer,
     TokenDesk,
+    WipeServicer,
 )
 from handshaker_auth.settings import AuthSettings, signing_keys_in
-from handshaker_auth.store import AuthStore, DeviceStore
+from handshaker_auth.store import AuthStore, DeviceStore, WipeStore
 
 NAME = "auth"
 PACKAGE = "handshaker_auth"
@@ -74,6 +75,7 @@ class Auth:
         self._recovery = RecoveryServicer(
             devices, RecoveryChallenges(session_challenges), desk, clock=clock, entropy=entropy
         )
+        self._wipe = WipeServicer(WipeStore(pool))
         self._key_set = KeySetServicer(tokens)
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -84,6 +86,7 @@ class Auth:
         auth_pb2_grpc.add_KeySetServiceServicer_to_server(self._key_set, server)
         devices_pb2_grpc.add_DevicesServiceServicer_to_server(self._devices, server)
         devices_pb2_grpc.add_RecoveryServiceServicer_to_server(self._recovery, server)
+        wipe_pb2_grpc.add_WipeServiceServicer_to_server(self._wipe, server)
 
     async def clean(self) -> None:
         """Deletes what has expired."""

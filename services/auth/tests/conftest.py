@@ -15,7 +15,7 @@ from handshaker_common.entropy import system_entropy
 from handshaker_common.postgres import service_database
 from handshaker_common.testing import *  # noqa: F403
 from handshaker_common.testing import FakeClock, running_service
-from handshaker_proto.auth.v1 import auth_pb2, auth_pb2_grpc, devices_pb2, devices_pb2_grpc
+from handshaker_proto.auth.v1 import auth_pb2, auth_pb2_grpc, devices_pb2, devices_pb2_grpc, wipe_pb2_grpc
 
 # Enough to tell worked from unworked, and found in an instant.
 BITS = 8
@@ -84,6 +84,7 @@ class Api:
         self.sessions = auth_pb2_grpc.SessionsServiceStub(self.channel)
         self.devices = devices_pb2_grpc.DevicesServiceStub(self.channel)
         self.recovery = devices_pb2_grpc.RecoveryServiceStub(self.channel)
+        self.wipe = wipe_pb2_grpc.WipeServiceStub(self.channel)
         self.key_set = auth_pb2_grpc.KeySetServiceStub(self.channel)
 
     async def register(self, device):

@@ -12,6 +12,9 @@ DevicePublicKey = NewType("DevicePublicKey", bytes)
 RecoveryPublicKey = NewType("RecoveryPublicKey", bytes)
 """Ed25519 public key of an account's recovery, 32 bytes, as the caller gave it."""
 
+WipeTicketHash = NewType("WipeTicketHash", bytes)
+"""SHA-256 of a wipe ticket, 32 bytes."""
+
 FamilyHash = NewType("FamilyHash", bytes)
 """SHA-256 of the half of a refresh token that its whole family shares, 32 bytes."""
 

@@ -8,6 +8,7 @@ from handshaker_auth.rpc.sessions import (
     SessionsServicer,
     TokenDesk,
 )
+from handshaker_auth.rpc.wipe import WipeServicer
 
 __all__ = [
     "AdmissionServicer",
@@ -17,4 +18,5 @@ __all__ = [
     "RegistrationServicer",
     "SessionsServicer",
     "TokenDesk",
+    "WipeServicer",
 ]
