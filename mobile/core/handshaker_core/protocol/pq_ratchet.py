@@ -51,7 +51,6 @@ __all__ = [
     "Role",
     "Trigger",
     "absorb",
-    "associated_data",
     "salt_for",
     "send",
     "start",
@@ -241,11 +240,6 @@ def absorb(state: PqRatchetState, header: PqHeader, now: float, *, nothing_missi
             # Another key in the same exchange: the peer cannot complete what was answered. It is nowhere in use yet.
             return replace(state, exchange=_take_key(Collecting(), header))
     return state
-
-
-def associated_data(sender: Role, header: PqHeader) -> bytes:
-    """What a message's AEAD authenticates of this ratchet: the sender's role (1 byte) || the header (154 bytes)."""
-    return u8(sender) + header.encode()
 
 
 def _take_answer(state: PqRatchetState, offering: Offering, header: PqHeader, now: float) -> PqRatchetState:

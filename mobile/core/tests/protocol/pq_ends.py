@@ -30,14 +30,14 @@ class ToyEnd:
         self.state, header, salt = pq_ratchet.send(self.state, self.now, os.urandom, trigger=self.trigger)
         self.sent += 1
         nonce = self.sent.to_bytes(12, "big")
-        bound = pq_ratchet.associated_data(self.state.role, header)
+        bound = bytes([self.state.role]) + header.encode()
         return header.encode() + nonce + AESGCM(salt.raw).encrypt(nonce, content, bound)
 
     def receive(self, message: bytes, *, nothing_missing: bool = False) -> bytes:
         header, nonce, sealed = split_toy(message)
         salt = pq_ratchet.salt_for(self.state, header)
         try:
-            bound = pq_ratchet.associated_data(self.state.role.other, header)
+            bound = bytes([self.state.role.other]) + header.encode()
             content = AESGCM(salt.raw).decrypt(nonce, sealed, bound)
         except (InvalidTag, ValueError):
             raise UndecryptableMessage from None
