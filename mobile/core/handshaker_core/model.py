@@ -3,7 +3,7 @@
 Ids are integers of this store alone; they say nothing to anybody else. Times are milliseconds since 1970-01-01.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, NewType
 
@@ -154,7 +154,7 @@ class Account:
 
     Attributes:
         account_id: the server's random name for the account; no contact ever sees it.
-        link: the contact link to give to others.
+        link: the contact link to give to others; whoever has it can write to the contact mailbox.
     """
 
     account_id: str
@@ -162,7 +162,7 @@ class Account:
     username: str | None
     display_name: str
     server: str
-    link: str
+    link: str = field(repr=False)
     logged_in: bool
 
 

@@ -11,7 +11,7 @@ from handshaker_proto.notify.v1 import notify_pb2
 from handshaker_notify.errors import Unreadable
 
 INFO = b"handshaker/v1/wake-target"
-SEED_LABEL = b"handshaker/v1/wake-target-seed"
+SEED_LABEL = b"handshaker/v1/wake-seed"
 SHORTEST_SEED = 32
 KEM_SEED_SIZE = 64
 CURVE_KEY_SIZE = 32
