@@ -16,6 +16,7 @@ from handshaker_core.client.core import Core, StepProgress, no_progress
 from handshaker_core.client.errors import LoggedOut, NoSuchMessage, NoSuchRequest, NotRegistered
 from handshaker_core.client.events import ConnectionState, Listener
 from handshaker_core.client.online import Online
+from handshaker_core.client.openpgp import OpenPgp
 from handshaker_core.client.settings import Settings
 from handshaker_core.client.texts import check_display_name, check_text
 from handshaker_core.client.tokens import Session
@@ -202,6 +203,11 @@ class Client:
         await self._core.run(lambda u: preferences.save(u.c, changed))
         self._core.settings = changed
         return changed
+
+    @property
+    def openpgp(self) -> OpenPgp:
+        """Certificates, files and the encrypted export of all conversations."""
+        return OpenPgp(self._core, self._session)
 
     # --- People --------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,9 @@ _UPLOAD_PREKEYS = Route(Plane.ACCOUNT, "POST", "/v1/bundles/{bundle_id}/prekeys"
 _PREKEY_COUNTS = Route(Plane.ACCOUNT, "GET", "/v1/bundles/{bundle_id}/counts", idempotent=True)
 _SET_USERNAME = Route(Plane.ACCOUNT, "PUT", "/v1/username", idempotent=True)
 _RELEASE_USERNAME = Route(Plane.ACCOUNT, "DELETE", "/v1/username", idempotent=True)
+_PUBLISH_OPENPGP = Route(Plane.ACCOUNT, "PUT", "/v1/bundles/{bundle_id}/openpgp", idempotent=True)
+_UNPUBLISH_OPENPGP = Route(Plane.ACCOUNT, "DELETE", "/v1/bundles/{bundle_id}/openpgp", idempotent=True)
+_FETCH_OPENPGP = Route(Plane.ANONYMOUS, "POST", "/a/v1/bundles/{bundle_id}/openpgp", idempotent=True)
 _FETCH_BUNDLE = Route(Plane.ANONYMOUS, "POST", "/a/v1/bundles/{bundle_id}", idempotent=False)
 _LOOKUP = Route(Plane.ANONYMOUS, "POST", "/a/v1/usernames/lookup", idempotent=True)
 _CREATE_MAILBOX = Route(Plane.ANONYMOUS, "POST", "/a/v1/mailboxes", idempotent=True)
@@ -162,6 +165,41 @@ class Api:
             progress,
             bundle_id=base64url(bundle_id),
         )
+
+    async def publish_openpgp(self, token: AccessToken, bundle_id: BundleId, certificate: bytes) -> None:
+        """Publish or replace the OpenPGP certificate beside the bundle."""
+        request = keys_pb2.PublishOpenPgpRequest(bundle_id=bundle_id, certificate=certificate)
+        await self._transport.call(
+            _PUBLISH_OPENPGP,
+            request,
+            keys_pb2.PublishOpenPgpResponse.Published,
+            token=token,
+            bundle_id=base64url(bundle_id),
+        )
+
+    async def unpublish_openpgp(self, token: AccessToken, bundle_id: BundleId) -> None:
+        """Take the OpenPGP certificate beside the bundle back; repeating it changes nothing."""
+        await self._transport.call(
+            _UNPUBLISH_OPENPGP, None, keys_pb2.UnpublishOpenPgpResponse, token=token, bundle_id=base64url(bundle_id)
+        )
+
+    async def fetch_openpgp(self, bundle_id: BundleId, progress: Progress | None = None) -> bytes | None:
+        """The OpenPGP certificate beside a bundle; None where there is none."""
+        request = keys_pb2.FetchOpenPgpRequest(bundle_id=bundle_id)
+        try:
+            found = await self._paid(
+                options_pb2.LOOKUP,
+                _FETCH_OPENPGP,
+                request,
+                keys_pb2.FetchOpenPgpResponse.Found,
+                progress,
+                bundle_id=base64url(bundle_id),
+            )
+        except RefusedByServer as error:
+            if error.code == REFUSED:
+                return None
+            raise
+        return found.certificate
 
     async def create_mailbox(self, mailbox: Mailbox, progress: Progress | None = None) -> None:
         """Make the mailbox on the server; repeating it changes nothing."""
