@@ -4,8 +4,7 @@ A new own key pair is made when the next message is sent, not when the peer's ke
 generation"): decrypting needs no randomness, and the private key exists for a shorter time.
 """
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 from handshaker_core.errors import NoSendingChain
 from handshaker_core.protocol.kdf_chain import root_step
@@ -31,12 +30,12 @@ class DiffieHellmanRatchet:
     remote: X25519PublicKey | None
     chains: SymmetricRatchet
 
-    def receive_key(self, profile: Profile, remote: X25519PublicKey) -> Self:
+    def receive_key(self, profile: Profile, remote: X25519PublicKey) -> "DiffieHellmanRatchet":
         """The first half of a ratchet step: the peer's new key starts a receiving chain. Raises: LowOrderPoint."""
         root, chain_key = root_step(self.root, self.own.private.agree(remote), profile.root_info)
-        return replace(self, root=root, remote=remote, chains=self.chains.with_receiving(chain_key))
+        return DiffieHellmanRatchet(root, self.own, remote, self.chains.with_receiving(chain_key))
 
-    def prepare_sending(self, profile: Profile, rng: Randomness) -> Self:
+    def prepare_sending(self, profile: Profile, rng: Randomness) -> "DiffieHellmanRatchet":
         """The second half, when it is due: a new own key pair starts a sending chain.
 
         Raises:
@@ -46,9 +45,9 @@ class DiffieHellmanRatchet:
             return self
         return self.start_sending(profile, RatchetKeyPair.generate(rng))
 
-    def start_sending(self, profile: Profile, own: RatchetKeyPair) -> Self:
+    def start_sending(self, profile: Profile, own: RatchetKeyPair) -> "DiffieHellmanRatchet":
         """Begin a sending chain with the given key pair. Raises: NoSendingChain."""
         if self.remote is None:
             raise NoSendingChain
         root, chain_key = root_step(self.root, own.private.agree(self.remote), profile.root_info)
-        return replace(self, root=root, own=own, chains=self.chains.with_sending(chain_key))
+        return DiffieHellmanRatchet(root, own, self.remote, self.chains.with_sending(chain_key))

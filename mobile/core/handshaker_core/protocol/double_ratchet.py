@@ -4,7 +4,7 @@ Nothing is changed in place: a function that raises leaves the caller with the s
 or misdirected message can be tried without harm.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from handshaker_core.errors import DuplicateMessage, MalformedState, TooManySkipped
@@ -134,12 +134,12 @@ def encrypt(
     """
     ratchet = state.ratchet.prepare_sending(profile, rng)
     chains, number, key = ratchet.chains.next_sending()
-    ratchet = replace(ratchet, chains=chains)
+    ratchet = DiffieHellmanRatchet(ratchet.root, ratchet.own, ratchet.remote, chains)
     header = Header(ratchet.own.public, chains.previous_sending_length, number, post_quantum)
     encoded = profile.framing.encode_header(header)
     material = message_key_material(key, salt, profile.message_key_info, profile.aead.material_size)
     ciphertext = profile.aead.seal(material, plaintext, associated_data + encoded)
-    return replace(state, ratchet=ratchet), encoded + ciphertext, key
+    return DoubleRatchetState(ratchet, state.skipped, state.retired), encoded + ciphertext, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,8 @@ def decrypt(
     if key is None:
         advanced, key = _advance(profile, state, header)
     else:
-        advanced = replace(state, skipped=state.skipped.without(header.ratchet_key, header.number))
+        skipped = state.skipped.without(header.ratchet_key, header.number)
+        advanced = DoubleRatchetState(state.ratchet, skipped, state.retired)
     material = message_key_material(key, salt, profile.message_key_info, profile.aead.material_size)
     plaintext = profile.aead.open(material, message.ciphertext, associated_data + message.encoded_header)
     return advanced, plaintext, key
@@ -212,7 +213,8 @@ def _advance(profile: Profile, state: DoubleRatchetState, header: Header) -> tup
     chains, passed = ratchet.chains.skip_receiving(header.number)
     skipped = skipped.with_added(header.ratchet_key, passed)
     chains, key = chains.next_receiving()
-    return DoubleRatchetState(replace(ratchet, chains=chains), skipped, retired), key
+    ratchet = DiffieHellmanRatchet(ratchet.root, ratchet.own, ratchet.remote, chains)
+    return DoubleRatchetState(ratchet, skipped, retired), key
 
 
 def _encode_chain(chain: KdfChain | None) -> bytes:

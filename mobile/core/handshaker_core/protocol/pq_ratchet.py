@@ -255,6 +255,8 @@ def _take_answer(state: PqRatchetState, offering: Offering, header: PqHeader, no
 
 def _take_key(collecting: Collecting, header: PqHeader) -> Collecting:
     collected = collecting.key.with_chunk(header.index, header.chunk)
+    if collected is collecting.key:
+        return collecting  # nothing new; a complete key was checked when it became complete
     public = collected.payload
     if public is not None:
         try:

@@ -5,7 +5,7 @@ client commits a new session in the transaction that stores the message. While t
 of the initiator carries the handshake, so that any one of them is enough to start.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
@@ -252,6 +252,19 @@ def encrypt_exporting(
     rng: Randomness = system_randomness,
 ) -> tuple[SessionState, bytes, "MessageExporter"]:
     """`encrypt` that also returns what secrets can be exported with, the same as the peer's `decrypt_exporting`."""
+    stepped, envelope, exporter = compose(session, plaintext, now=now, size=size, rng=rng)
+    return stepped, envelope.seal(session.peer_seal_key, session.peer.device_key), exporter
+
+
+def compose(
+    session: SessionState,
+    plaintext: bytes,
+    *,
+    now: float,
+    size: FrameSize | None = None,
+    rng: Randomness = system_randomness,
+) -> tuple[SessionState, Envelope, "MessageExporter"]:
+    """The first half of `encrypt`: the ratchet's step, before the envelope is sealed. Never to be sent like this."""
     if size is None:
         size = FrameSize.SMALL if len(plaintext) <= max_plaintext(session, FrameSize.SMALL) else FrameSize.LARGE
         if session.awaiting_answer:
@@ -265,9 +278,8 @@ def encrypt_exporting(
     ratchet, message, key = double_ratchet.encrypt(
         PROFILE, session.ratchet, padded, associated_data, rng, salt=salt.raw, post_quantum=header.encode()
     )
-    envelope = Envelope(session.local, session.pending, message)
-    frame = envelope.seal(session.peer_seal_key, session.peer.device_key)
-    return replace(session, ratchet=ratchet, pq=pq), frame, MessageExporter(key, salt)
+    stepped = _stepped(session, session.pending, ratchet, pq)
+    return stepped, Envelope(session.local, session.pending, message), MessageExporter(key, salt)
 
 
 def open_frame(local: LocalDevice, frame: bytes) -> Envelope:
@@ -341,7 +353,7 @@ def decrypt_exporting(
     session: SessionState, envelope: Envelope, *, now: float
 ) -> tuple[SessionState, bytes, "MessageExporter"]:
     """`decrypt` that also returns what secrets can be exported with, the same as the peer's `encrypt_exporting`."""
-    if _party(envelope.sender) != _party(session.peer):
+    if envelope.sender != session.peer and _party(envelope.sender) != _party(session.peer):
         raise WrongDevice
     if envelope.opening is not None and handshake_id(envelope) != session.handshake_id:
         raise WrongDevice("The first message belongs to another session.")
@@ -352,7 +364,7 @@ def decrypt_exporting(
     ratchet, padded, key = double_ratchet.decrypt(PROFILE, session.ratchet, message, associated_data, salt=salt.raw)
     plaintext = unpad(padded)
     pq = pq_ratchet.absorb(session.pq, header, now, nothing_missing=len(ratchet.skipped) == 0)
-    return replace(session, ratchet=ratchet, pq=pq, pending=None), plaintext, MessageExporter(key, salt)
+    return _stepped(session, None, ratchet, pq), plaintext, MessageExporter(key, salt)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -368,6 +380,21 @@ class MessageExporter:
     def export(self, label: Label) -> ExportedSecret:
         """HKDF-SHA256 of the message key with that label (32 bytes); says nothing about the message's own AEAD key."""
         return ExportedSecret(HKDF(SHA256(), ExportedSecret.SIZE, self.salt.raw, label.value).derive(self.key.raw))
+
+
+def _stepped(
+    session: SessionState, pending: Opening | None, ratchet: DoubleRatchetState, pq: PqRatchetState
+) -> SessionState:
+    return SessionState(
+        local=session.local,
+        peer=session.peer,
+        peer_seal_key=session.peer_seal_key,
+        handshake_id=session.handshake_id,
+        associated_data=session.associated_data,
+        pending=pending,
+        ratchet=ratchet,
+        pq=pq,
+    )
 
 
 def _kind(session: SessionState) -> EnvelopeKind:

@@ -1,7 +1,6 @@
 """The symmetric-key ratchet (Double Ratchet, section 2.2): one sending and one receiving chain."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 from handshaker_core.errors import NoSendingChain, UndecryptableMessage
 from handshaker_core.protocol.kdf_chain import KdfChain
@@ -24,23 +23,23 @@ class SymmetricRatchet:
     receiving: KdfChain | None = None
     previous_sending_length: int = 0
 
-    def with_receiving(self, key: ChainKey) -> Self:
+    def with_receiving(self, key: ChainKey) -> "SymmetricRatchet":
         """Start a new receiving chain; the sending chain ends, since the next message needs a new ratchet key."""
         previous = self.previous_sending_length if self.sending is None else self.sending.length
-        return replace(self, sending=None, receiving=KdfChain(key), previous_sending_length=previous)
+        return SymmetricRatchet(None, KdfChain(key), previous)
 
-    def with_sending(self, key: ChainKey) -> Self:
+    def with_sending(self, key: ChainKey) -> "SymmetricRatchet":
         """Start a new sending chain."""
-        return replace(self, sending=KdfChain(key))
+        return SymmetricRatchet(KdfChain(key), self.receiving, self.previous_sending_length)
 
-    def next_sending(self) -> tuple[Self, int, MessageKey]:
+    def next_sending(self) -> tuple["SymmetricRatchet", int, MessageKey]:
         """Step the sending chain: the number and key of the next message. Raises: NoSendingChain, ChainExhausted."""
         if self.sending is None:
             raise NoSendingChain
         chain, key = self.sending.step()
-        return replace(self, sending=chain), self.sending.length, key
+        return SymmetricRatchet(chain, self.receiving, self.previous_sending_length), self.sending.length, key
 
-    def skip_receiving(self, until: int) -> tuple[Self, list[tuple[int, MessageKey]]]:
+    def skip_receiving(self, until: int) -> tuple["SymmetricRatchet", list[tuple[int, MessageKey]]]:
         """Step the receiving chain until its next number is `until`.
 
         Returns:
@@ -55,11 +54,11 @@ class SymmetricRatchet:
             number = chain.length
             chain, key = chain.step()
             skipped.append((number, key))
-        return replace(self, receiving=chain), skipped
+        return SymmetricRatchet(self.sending, chain, self.previous_sending_length), skipped
 
-    def next_receiving(self) -> tuple[Self, MessageKey]:
+    def next_receiving(self) -> tuple["SymmetricRatchet", MessageKey]:
         """Step the receiving chain once."""
         if self.receiving is None:
             raise UndecryptableMessage
         chain, key = self.receiving.step()
-        return replace(self, receiving=chain), key
+        return SymmetricRatchet(self.sending, chain, self.previous_sending_length), key
