@@ -43,6 +43,10 @@ class Notice(StrEnum):
     """The contact uses a further device."""
     DEVICE_REMOVED = "device_removed"
     """The contact removed a device."""
+    TIMER_CHANGED = "timer_changed"
+    """This side set after what time messages disappear; the text says it."""
+    TIMER_CHANGED_BY_CONTACT = "timer_changed_by_contact"
+    """The contact did."""
 
 
 class MessageState(StrEnum):
@@ -81,6 +85,15 @@ class ContactState(StrEnum):
     """Nothing is open: rejected or cancelled."""
 
 
+class Attention(StrEnum):
+    """Why sending to a contact is paused until the owner has looked."""
+
+    DEVICE_ADDED = "device_added"
+    """Somebody who holds the contact's identity has added a device, which reads all that is sent from now on."""
+    IDENTITY_CHANGED = "identity_changed"
+    """The contact's username leads to another identity."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """Somebody.
@@ -93,6 +106,7 @@ class Contact:
         state: where the two of you stand.
         verified: the safety number was compared.
         unread: messages that were not read yet.
+        attention: why nothing is sent before this is verified or acknowledged; None where there is nothing.
     """
 
     id: ContactId
@@ -102,6 +116,7 @@ class Contact:
     state: ContactState
     verified: bool
     unread: int = 0
+    attention: Attention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,8 @@ class Message:
         sent_at_ms: the sender's clock.
         created_at_ms: this device's clock when it was written or arrived.
         notice: what a line of the kind `notice` tells.
+        expires_after_seconds: how long it lives once it was sent or read; None for ever.
+        expires_at_ms: when it disappears; None while its time has not begun.
     """
 
     id: MessageNumber
@@ -126,6 +143,8 @@ class Message:
     sent_at_ms: int
     created_at_ms: int
     notice: Notice | None = None
+    expires_after_seconds: int | None = None
+    expires_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

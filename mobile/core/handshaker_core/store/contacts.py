@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from handshaker_core.model import Contact, ContactId, ContactState
+from handshaker_core.model import Attention, Contact, ContactId, ContactState
 from handshaker_core.protocol.keys import IdentityPublicKey
 from handshaker_core.store.connection import Connection
 
@@ -81,8 +81,32 @@ def set_verified(c: Connection, contact: ContactId, verified_at: float | None) -
     c.execute("UPDATE contacts SET verified_at = ? WHERE id = ?", (verified_at, contact))
 
 
+def ensure_self(c: Connection, identity: IdentityPublicKey, now: float) -> ContactId:
+    """The owner, whose other devices are talked to like those of a contact."""
+    own = ensure(c, identity, now)
+    c.execute("UPDATE contacts SET is_self = 1, connected = 1 WHERE id = ?", (own,))
+    return own
+
+
+def own_self(c: Connection) -> ContactId | None:
+    """The owner; None as long as there was never another own device."""
+    row = c.execute("SELECT id FROM contacts WHERE is_self").fetchone()
+    return None if row is None else ContactId(row[0])
+
+
+def connected(c: Connection) -> list[ContactId]:
+    """All contacts with whom messages may be exchanged; the owner is none."""
+    rows = c.execute("SELECT id FROM contacts WHERE connected AND NOT is_self ORDER BY id").fetchall()
+    return [ContactId(row[0]) for row in rows]
+
+
+def set_attention(c: Connection, contact: ContactId, attention: Attention | None) -> None:
+    """Why nothing is to be sent before the owner has looked; None when they have."""
+    c.execute("UPDATE contacts SET attention = ? WHERE id = ?", (attention, contact))
+
+
 _SELECT = """
-    SELECT k.id, k.display_name, k.username, k.claimed_username, k.verified_at,
+    SELECT k.id, k.display_name, k.username, k.claimed_username, k.verified_at, k.attention,
         CASE WHEN k.connected THEN 'connected'
              WHEN EXISTS (SELECT 1 FROM requests r WHERE r.contact_id = k.id AND r.state = 'pending'
                           AND r.direction = 'incoming') THEN 'asking'
@@ -105,7 +129,7 @@ def everybody(c: Connection) -> list[Contact]:
     """All contacts, the one with the latest message first."""
     order = """ ORDER BY (SELECT max(m.id) FROM messages m JOIN conversations v ON v.id = m.conversation_id
                           WHERE v.contact_id = k.id) DESC NULLS LAST, k.id DESC"""
-    return [_contact(row) for row in c.execute(_SELECT + order).fetchall()]
+    return [_contact(row) for row in c.execute(_SELECT + " WHERE NOT k.is_self" + order).fetchall()]
 
 
 def display(contact_id: int, display_name: str, username: str | None, claimed: str | None) -> str:
@@ -115,7 +139,7 @@ def display(contact_id: int, display_name: str, username: str | None, claimed: s
 
 
 def _contact(row: tuple[Any, ...]) -> Contact:
-    contact_id, display_name, username, claimed, verified_at, standing, unread = row
+    contact_id, display_name, username, claimed, verified_at, attention, standing, unread = row
     return Contact(
         id=ContactId(contact_id),
         name=display(contact_id, display_name, username, claimed),
@@ -123,5 +147,6 @@ def _contact(row: tuple[Any, ...]) -> Contact:
         claimed_username=claimed,
         state=ContactState(standing),
         verified=verified_at is not None,
+        attention=None if attention is None else Attention(attention),
         unread=unread,
     )

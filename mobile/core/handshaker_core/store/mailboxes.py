@@ -78,7 +78,8 @@ def address(c: Connection) -> OwnMailbox | None:
 
 def for_contact(c: Connection, contact: ContactId) -> OwnMailbox | None:
     """The mailbox that this contact writes to."""
-    row = c.execute(_SELECT + " WHERE contact_id = ? AND state != 'deleting'", (contact,)).fetchone()
+    where = " WHERE contact_id = ? AND state != 'deleting' AND retired_at IS NULL"
+    row = c.execute(_SELECT + where, (contact,)).fetchone()
     return None if row is None else _own(row)
 
 
@@ -90,6 +91,33 @@ def set_state(c: Connection, recv_id: RecvId, state: State) -> None:
 def close_for_contact(c: Connection, contact: ContactId) -> None:
     """Delete the contact's mailbox on the server as soon as that can be done."""
     c.execute("UPDATE own_mailboxes SET state = 'deleting' WHERE contact_id = ?", (contact,))
+
+
+def retire_for_contact(c: Connection, contact: ContactId, now: float) -> None:
+    """Replace the contact's mailbox by another, but receive for some time what was sent to it before that was known."""
+    c.execute(
+        "UPDATE own_mailboxes SET retired_at = ? WHERE contact_id = ? AND state != 'deleting' AND retired_at IS NULL",
+        (now, contact),
+    )
+
+
+def close_retired(c: Connection, before: float) -> bool:
+    """Delete mailboxes that were retired before then. Returns: whether there are any."""
+    closed = c.execute(
+        "UPDATE own_mailboxes SET state = 'deleting' WHERE retired_at < ? AND state != 'deleting'", (before,)
+    )
+    return bool(closed.rowcount)
+
+
+def is_retired(c: Connection, recv_id: RecvId) -> bool:
+    """Whether another own mailbox has taken its place."""
+    row = c.execute("SELECT retired_at IS NOT NULL FROM own_mailboxes WHERE recv_id = ?", (recv_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def close_address(c: Connection) -> None:
+    """Delete the contact address's mailbox on the server: whoever holds the address can do nothing with it any more."""
+    c.execute("UPDATE own_mailboxes SET state = 'deleting' WHERE purpose = 'address'")
 
 
 def forget(c: Connection, recv_id: RecvId) -> None:

@@ -1,5 +1,6 @@
 """Conversations, their messages and the search in them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,7 @@ class NewMessage:
     state: MessageState
     frame_id: FrameId | None = None
     notice: Notice | None = None
+    expires_after_seconds: int | None = None
 
 
 def add(c: Connection, new: NewMessage) -> MessageNumber | None:
@@ -52,9 +54,9 @@ def add(c: Connection, new: NewMessage) -> MessageNumber | None:
     )
     created = c.execute(
         "INSERT INTO messages (conversation_id, direction, message_id, kind, text, sent_at_ms, created_at_ms, position,"
-        " state, frame_id, notice) SELECT id, ?, ?, ?, ?, ?, ?,"
+        " state, frame_id, notice, expires_after_seconds) SELECT id, ?, ?, ?, ?, ?, ?,"
         " coalesce(?, (SELECT coalesce(max(position), 0) + 1 FROM messages WHERE conversation_id = conversations.id)),"
-        " ?, ?, ? FROM conversations WHERE contact_id = ?"
+        " ?, ?, ?, ? FROM conversations WHERE contact_id = ?"
         " ON CONFLICT (conversation_id, direction, message_id) DO NOTHING",
         (
             new.direction,
@@ -67,6 +69,7 @@ def add(c: Connection, new: NewMessage) -> MessageNumber | None:
             new.state,
             new.frame_id,
             new.notice,
+            new.expires_after_seconds,
             new.contact,
         ),
     )
@@ -109,8 +112,16 @@ def advance(
 
 def by_frame(c: Connection, frame_id: FrameId) -> MessageNumber | None:
     """The outgoing message that the frame carries."""
-    row = c.execute("SELECT id FROM messages WHERE frame_id = ?", (frame_id,)).fetchone()
+    row = c.execute(
+        "SELECT id FROM messages WHERE frame_id = ?1 UNION SELECT message_id FROM message_frames WHERE frame_id = ?1",
+        (frame_id,),
+    ).fetchone()
     return None if row is None else MessageNumber(row[0])
+
+
+def add_frames(c: Connection, message: MessageNumber, frame_ids: Iterable[FrameId]) -> None:
+    """Further frames that carry the message, to further devices of the contact."""
+    c.executemany("INSERT INTO message_frames VALUES (?, ?)", [(frame_id, message) for frame_id in frame_ids])
 
 
 def by_message_id(c: Connection, contact: ContactId, direction: Direction, message_id: bytes) -> MessageNumber | None:
@@ -145,7 +156,8 @@ def ends_unreadable(c: Connection, contact: ContactId) -> bool:
 
 _SELECT = """
     SELECT m.id, v.contact_id, m.direction, m.kind, m.text, m.state, m.failure, m.sent_at_ms, m.created_at_ms,
-        m.notice
+        m.notice,
+        m.expires_after_seconds, m.expires_at_ms
     FROM messages m JOIN conversations v ON v.id = m.conversation_id
 """
 
@@ -198,7 +210,7 @@ def unread(c: Connection, contact: ContactId | None, limit: int) -> list[Message
 
 
 def _message(row: tuple[Any, ...]) -> Message:
-    number, contact, direction, kind, text, state, failure, sent_at_ms, created_at_ms, notice = row
+    number, contact, direction, kind, text, state, failure, sent_at_ms, created_at_ms, notice, after, at_ms = row
     return Message(
         id=MessageNumber(number),
         contact_id=ContactId(contact),
@@ -210,4 +222,6 @@ def _message(row: tuple[Any, ...]) -> Message:
         sent_at_ms=sent_at_ms,
         created_at_ms=created_at_ms,
         notice=None if notice is None else Notice(notice),
+        expires_after_seconds=after,
+        expires_at_ms=at_ms,
     )

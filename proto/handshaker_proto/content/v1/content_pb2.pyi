@@ -24,15 +24,21 @@ class Content(_message.Message):
 
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     SENT_AT_MS_FIELD_NUMBER: _builtins.int
+    EXPIRES_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
     CONNECTION_REQUEST_FIELD_NUMBER: _builtins.int
     CONNECTION_ACCEPTED_FIELD_NUMBER: _builtins.int
     CONNECTION_REJECTED_FIELD_NUMBER: _builtins.int
+    DEVICE_UPDATE_FIELD_NUMBER: _builtins.int
+    SYNC_FIELD_NUMBER: _builtins.int
+    TIMER_CHANGED_FIELD_NUMBER: _builtins.int
     message_id: _builtins.bytes
     """Random; names the message in receipts and replies."""
     sent_at_ms: _builtins.int
     """The sender's clock, milliseconds since 1970-01-01."""
+    expires_after_seconds: _builtins.int
+    """How long the message lives once it was read; 0 for ever."""
     @_builtins.property
     def text(self) -> Global___Text: ...
     @_builtins.property
@@ -43,22 +49,32 @@ class Content(_message.Message):
     def connection_accepted(self) -> Global___ConnectionAccepted: ...
     @_builtins.property
     def connection_rejected(self) -> Global___ConnectionRejected: ...
+    @_builtins.property
+    def device_update(self) -> Global___DeviceUpdate: ...
+    @_builtins.property
+    def sync(self) -> Global___Sync: ...
+    @_builtins.property
+    def timer_changed(self) -> Global___TimerChanged: ...
     def __init__(
         self,
         *,
         message_id: _builtins.bytes = ...,
         sent_at_ms: _builtins.int = ...,
+        expires_after_seconds: _builtins.int = ...,
         text: Global___Text | None = ...,
         receipts: Global___Receipts | None = ...,
         connection_request: Global___ConnectionRequest | None = ...,
         connection_accepted: Global___ConnectionAccepted | None = ...,
         connection_rejected: Global___ConnectionRejected | None = ...,
+        device_update: Global___DeviceUpdate | None = ...,
+        sync: Global___Sync | None = ...,
+        timer_changed: Global___TimerChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "receipts", b"receipts", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "receipts", b"receipts", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "message_id", b"message_id", "receipts", b"receipts", "sent_at_ms", b"sent_at_ms", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "expires_after_seconds", b"expires_after_seconds", "message_id", b"message_id", "receipts", b"receipts", "sent_at_ms", b"sent_at_ms", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["text", "receipts", "connection_request", "connection_accepted", "connection_rejected"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["text", "receipts", "connection_request", "connection_accepted", "connection_rejected", "device_update", "sync", "timer_changed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -161,7 +177,10 @@ class ConnectionRequest(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     GREETING_FIELD_NUMBER: _builtins.int
+    DEVICE_LIST_FIELD_NUMBER: _builtins.int
     greeting: _builtins.str
+    device_list: _builtins.bytes
+    """Signed; the sender's newest."""
     @_builtins.property
     def profile(self) -> Global___Profile: ...
     @_builtins.property
@@ -172,10 +191,11 @@ class ConnectionRequest(_message.Message):
         profile: Global___Profile | None = ...,
         reply_to: Global___MailboxAddress | None = ...,
         greeting: _builtins.str = ...,
+        device_list: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "reply_to", b"reply_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["greeting", b"greeting", "profile", b"profile", "reply_to", b"reply_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_list", b"device_list", "greeting", b"greeting", "profile", b"profile", "reply_to", b"reply_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -187,6 +207,9 @@ class ConnectionAccepted(_message.Message):
 
     PROFILE_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
+    DEVICE_LIST_FIELD_NUMBER: _builtins.int
+    device_list: _builtins.bytes
+    """Signed; the sender's newest."""
     @_builtins.property
     def profile(self) -> Global___Profile: ...
     @_builtins.property
@@ -196,10 +219,11 @@ class ConnectionAccepted(_message.Message):
         *,
         profile: Global___Profile | None = ...,
         reply_to: Global___MailboxAddress | None = ...,
+        device_list: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "reply_to", b"reply_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "reply_to", b"reply_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_list", b"device_list", "profile", b"profile", "reply_to", b"reply_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,3 +243,262 @@ class ConnectionRejected(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConnectionRejected: _TypeAlias = ConnectionRejected  # noqa: Y015
+
+@_typing.final
+class TimerChanged(_message.Message):
+    """New messages of the conversation live for `expires_after_seconds` from now on; 0 switches that off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimerChanged: _TypeAlias = TimerChanged  # noqa: Y015
+
+@_typing.final
+class DeviceUpdate(_message.Message):
+    """The sender's devices have changed, or the sending device has, or it wants to be written to elsewhere. As the first
+    message of a session it introduces a device that the list names.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_LIST_FIELD_NUMBER: _builtins.int
+    REPLY_TO_FIELD_NUMBER: _builtins.int
+    device_list: _builtins.bytes
+    """Signed; the sender's newest."""
+    @_builtins.property
+    def reply_to(self) -> Global___MailboxAddress:
+        """Where the sending device receives from now on; absent where that stays as it was."""
+
+    def __init__(
+        self,
+        *,
+        device_list: _builtins.bytes = ...,
+        reply_to: Global___MailboxAddress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reply_to", b"reply_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_list", b"device_list", "reply_to", b"reply_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeviceUpdate: _TypeAlias = DeviceUpdate  # noqa: Y015
+
+@_typing.final
+class Sync(_message.Message):
+    """Between the devices of one person. From anybody else it is malformed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENT_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sent(self) -> Global___SentCopy: ...
+    @_builtins.property
+    def read(self) -> Global___ReadMarks: ...
+    @_builtins.property
+    def person(self) -> Global___Person: ...
+    def __init__(
+        self,
+        *,
+        sent: Global___SentCopy | None = ...,
+        read: Global___ReadMarks | None = ...,
+        person: Global___Person | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "person", b"person", "read", b"read", "sent", b"sent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "person", b"person", "read", b"read", "sent", b"sent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["sent", "read", "person"]  # noqa: Y015
+    _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
+
+Global___Sync: _TypeAlias = Sync  # noqa: Y015
+
+@_typing.final
+class SentCopy(_message.Message):
+    """A message that another own device has sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    SENT_AT_MS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    identity: _builtins.bytes
+    """The contact's identity key."""
+    message_id: _builtins.bytes
+    sent_at_ms: _builtins.int
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        identity: _builtins.bytes = ...,
+        message_id: _builtins.bytes = ...,
+        sent_at_ms: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "message_id", b"message_id", "sent_at_ms", b"sent_at_ms", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SentCopy: _TypeAlias = SentCopy  # noqa: Y015
+
+@_typing.final
+class ReadMarks(_message.Message):
+    """Messages of a contact that were read on another own device."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    MESSAGE_IDS_FIELD_NUMBER: _builtins.int
+    identity: _builtins.bytes
+    @_builtins.property
+    def message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        identity: _builtins.bytes = ...,
+        message_ids: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "message_ids", b"message_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadMarks: _TypeAlias = ReadMarks  # noqa: Y015
+
+@_typing.final
+class Person(_message.Message):
+    """A contact as another own device knows them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Device(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DEVICE_ID_FIELD_NUMBER: _builtins.int
+        MAILBOX_FIELD_NUMBER: _builtins.int
+        device_id: _builtins.bytes
+        @_builtins.property
+        def mailbox(self) -> Global___MailboxAddress: ...
+        def __init__(
+            self,
+            *,
+            device_id: _builtins.bytes = ...,
+            mailbox: Global___MailboxAddress | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["mailbox", b"mailbox"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "mailbox", b"mailbox"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    USERNAME_FIELD_NUMBER: _builtins.int
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    DEVICE_LIST_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
+    identity: _builtins.bytes
+    username: _builtins.str
+    """What the directory confirmed."""
+    verified: _builtins.bool
+    attention: _builtins.str
+    """Why sending is paused until the owner has looked; empty where it is not."""
+    device_list: _builtins.bytes
+    """Signed by the contact."""
+    @_builtins.property
+    def profile(self) -> Global___Profile: ...
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Person.Device]: ...
+    def __init__(
+        self,
+        *,
+        identity: _builtins.bytes = ...,
+        profile: Global___Profile | None = ...,
+        username: _builtins.str = ...,
+        verified: _builtins.bool = ...,
+        attention: _builtins.str = ...,
+        device_list: _builtins.bytes = ...,
+        devices: _abc.Iterable[Global___Person.Device] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attention", b"attention", "device_list", b"device_list", "devices", b"devices", "identity", b"identity", "profile", b"profile", "username", b"username", "verified", b"verified"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Person: _TypeAlias = Person  # noqa: Y015
+
+@_typing.final
+class LinkedAccount(_message.Message):
+    """What a primary hands to a device that it has linked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Device(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DEVICE_ID_FIELD_NUMBER: _builtins.int
+        MAILBOX_FIELD_NUMBER: _builtins.int
+        device_id: _builtins.bytes
+        @_builtins.property
+        def mailbox(self) -> Global___MailboxAddress: ...
+        def __init__(
+            self,
+            *,
+            device_id: _builtins.bytes = ...,
+            mailbox: Global___MailboxAddress | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["mailbox", b"mailbox"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "mailbox", b"mailbox"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    DEVICE_LIST_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
+    device_id: _builtins.bytes
+    """The new device's name on the server."""
+    certificate: _builtins.bytes
+    device_list: _builtins.bytes
+    @_builtins.property
+    def profile(self) -> Global___Profile: ...
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___LinkedAccount.Device]:
+        """Where the person's other devices receive."""
+
+    def __init__(
+        self,
+        *,
+        device_id: _builtins.bytes = ...,
+        certificate: _builtins.bytes = ...,
+        device_list: _builtins.bytes = ...,
+        profile: Global___Profile | None = ...,
+        devices: _abc.Iterable[Global___LinkedAccount.Device] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "device_id", b"device_id", "device_list", b"device_list", "devices", b"devices", "profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkedAccount: _TypeAlias = LinkedAccount  # noqa: Y015
