@@ -15,6 +15,7 @@ from handshaker_core.store.mailboxes import PeerMailbox
 
 MESSAGE_ID_SIZE = 16
 LATEST_TIME_MS = 2**62
+LONGEST_TIMER_SECONDS = 366 * 86_400
 
 
 class MalformedContent(ProtocolError):
@@ -61,7 +62,12 @@ class ConnectionRejected:
     """No."""
 
 
-Body: TypeAlias = Text | Receipts | ConnectionRequest | ConnectionAccepted | ConnectionRejected
+@dataclass(frozen=True, slots=True)
+class TimerChanged:
+    """New messages disappear after `Content.expires_after_seconds` from now on, or no longer."""
+
+
+Body: TypeAlias = Text | Receipts | ConnectionRequest | ConnectionAccepted | ConnectionRejected | TimerChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +77,21 @@ class Content:
     Attributes:
         message_id: random, 16 bytes.
         sent_at_ms: the sender's clock.
+        expires_after_seconds: how long it lives once it was read; None for ever.
     """
 
     message_id: bytes
     sent_at_ms: int
     body: Body
+    expires_after_seconds: int | None = None
 
     def encode(self) -> bytes:
         """The bytes that are encrypted."""
-        message = content_pb2.Content(message_id=self.message_id, sent_at_ms=self.sent_at_ms)
+        message = content_pb2.Content(
+            message_id=self.message_id,
+            sent_at_ms=self.sent_at_ms,
+            expires_after_seconds=self.expires_after_seconds or 0,
+        )
         match self.body:
             case Text(text):
                 message.text.text = text
@@ -95,6 +107,8 @@ class Content:
                 _write_mailbox(message.connection_accepted.reply_to, reply_to)
             case ConnectionRejected():
                 message.connection_rejected.SetInParent()
+            case TimerChanged():
+                message.timer_changed.SetInParent()
         return message.SerializeToString()
 
     @classmethod
@@ -111,7 +125,12 @@ class Content:
             raise MalformedContent from None
         if len(message.message_id) != MESSAGE_ID_SIZE:
             raise MalformedContent
-        return cls(message.message_id, min(message.sent_at_ms, LATEST_TIME_MS), _read_body(message))
+        return cls(
+            message.message_id,
+            min(message.sent_at_ms, LATEST_TIME_MS),
+            _read_body(message),
+            min(message.expires_after_seconds, LONGEST_TIMER_SECONDS) or None,
+        )
 
 
 def _read_body(message: content_pb2.Content) -> Body:
@@ -129,6 +148,8 @@ def _read_body(message: content_pb2.Content) -> Body:
             return ConnectionAccepted(_read_profile(accepted.profile), _read_mailbox(accepted.reply_to))
         case "connection_rejected":
             return ConnectionRejected()
+        case "timer_changed":
+            return TimerChanged()
     raise MalformedContent
 
 

@@ -179,6 +179,13 @@ class TextTooLong(UsageError):
         self.actual = actual
 
 
+class InvalidTimer(UsageError):
+    """A length of time that messages cannot have."""
+
+    reason = "invalid_timer"
+    sentence = "Messages can disappear after one second at the earliest and a year at the latest."
+
+
 class InvalidSetting(UsageError):
     """A setting's value is out of its range."""
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from handshaker_core.model import Contact, Message, Request
+from handshaker_core.model import Contact, ContactId, Message, MessageNumber, Request
 
 LONGEST_QUEUE = 10_000
 
@@ -59,6 +59,19 @@ class RequestAnswered(Event):
 
     type: ClassVar[str] = "request_answered"
     request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class MessageExpired(Event):
+    """A message's time was over: it is gone from the store.
+
+    Attributes:
+        number: the message's `id`.
+    """
+
+    type: ClassVar[str] = "message_expired"
+    number: MessageNumber
+    contact_id: ContactId
 
 
 class ConnectionState(StrEnum):

@@ -6,6 +6,7 @@ back and never stands in the way of the next.
 
 from collections.abc import Iterable
 
+from handshaker_core.client import disappearing
 from handshaker_core.client.content import (
     ConnectionAccepted,
     ConnectionRejected,
@@ -14,6 +15,7 @@ from handshaker_core.client.content import (
     MalformedContent,
     Receipts,
     Text,
+    TimerChanged,
 )
 from handshaker_core.client.events import FrameUnreadable
 from handshaker_core.client.receipts import take as take_receipts
@@ -139,7 +141,8 @@ def _take_content(u: Unit, contact: ContactId, session: SessionState, plaintext:
             # Whoever was asked may write as soon as they have accepted, even if their acceptance is still on its way.
             if standing(u, contact) in (ContactState.CONNECTED, ContactState.REQUESTED):
                 sessions.promote(u.c, contact, session)
-                keep_incoming(u, contact, content.message_id, text, content.sent_at_ms)
+                after = content.expires_after_seconds
+                keep_incoming(u, contact, content.message_id, text, content.sent_at_ms, expires_after_seconds=after)
         case Receipts():
             sessions.promote(u.c, contact, session)
             take_receipts(u, contact, content.body)
@@ -147,6 +150,10 @@ def _take_content(u: Unit, contact: ContactId, session: SessionState, plaintext:
             take_acceptance(u, contact, session, content.body)
         case ConnectionRejected():
             take_rejection(u, contact)
+        case TimerChanged():
+            if standing(u, contact) is ContactState.CONNECTED:
+                sessions.promote(u.c, contact, session)
+                disappearing.take(u, contact, content)
         case ConnectionRequest():
             raise MalformedContent  # a request begins a session, it never comes later
     outbox.release_receipts(u.c, contact)

@@ -19,14 +19,19 @@ SENTENCES = {
     Notice.IDENTITY_CHANGED: "Your contact has a new identity. Compare safety numbers before you go on.",
     Notice.DEVICE_ADDED: "Your contact uses a further device from now on.",
     Notice.DEVICE_REMOVED: "Your contact removed a device.",
+    Notice.TIMER_CHANGED: "You changed when messages disappear.",
+    Notice.TIMER_CHANGED_BY_CONTACT: "Your contact changed when messages disappear.",
 }
 """For a person; one for each notice."""
 
-_OWN = frozenset({Notice.SESSION_ENDED})
+_OWN = frozenset({Notice.SESSION_ENDED, Notice.TIMER_CHANGED})
 
 
-def add(u: Unit, contact: ContactId, notice: Notice) -> MessageNumber:
-    """Put a notice into the conversation and tell listeners. It is unread, unless it tells of what this person did."""
+def add(u: Unit, contact: ContactId, notice: Notice, sentence: str | None = None) -> MessageNumber:
+    """Put a notice into the conversation and tell listeners. It is unread, unless it tells of what this person did.
+
+    `sentence` says it where the usual one does not say enough.
+    """
     own = notice in _OWN
     number = messages.add(
         u.c,
@@ -35,7 +40,7 @@ def add(u: Unit, contact: ContactId, notice: Notice) -> MessageNumber:
             direction=Direction.OUTGOING if own else Direction.INCOMING,
             message_id=u.rng(MESSAGE_ID_SIZE),
             kind=MessageKind.NOTICE,
-            text=SENTENCES[notice],
+            text=sentence or SENTENCES[notice],
             sent_at_ms=u.now_ms,
             created_at_ms=u.now_ms,
             state=MessageState.READ if own else MessageState.RECEIVED,

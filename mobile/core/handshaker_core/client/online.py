@@ -111,6 +111,7 @@ class Online:
                 subscriptions.acknowledge(received.deliveries)
             if received.results:
                 self._core.signals[Signal.OUTBOX].set()
+                self._core.signals[Signal.TIMERS].set()
             await subscriptions.take(received.subscriptions)
             if received.subscriptions and subscriptions.drained and not self.drained.is_set():
                 self.drained.set()

@@ -31,6 +31,7 @@ def mark_read(u: Unit, contact: ContactId, up_to: MessageNumber | None) -> int:
         for message_id in message_ids:
             receipts.owe(u.c, contact, message_id, Kind.READ, due_at)
         u.signals.add(Signal.RECEIPTS)
+    u.signals.add(Signal.TIMERS)
     return count
 
 

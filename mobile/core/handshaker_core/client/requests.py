@@ -215,7 +215,15 @@ def _show_greeting(u: Unit, contact: ContactId, message_id: bytes, greeting: str
     keep_incoming(u, contact, message_id, greeting, sent_at_ms)
 
 
-def keep_incoming(u: Unit, contact: ContactId, message_id: bytes, text: str, sent_at_ms: int) -> None:
+def keep_incoming(
+    u: Unit,
+    contact: ContactId,
+    message_id: bytes,
+    text: str,
+    sent_at_ms: int,
+    *,
+    expires_after_seconds: int | None = None,
+) -> None:
     """Put a contact's message into the conversation, and owe the receipt; one that is there already changes nothing."""
     number = messages.add(
         u.c,
@@ -228,6 +236,7 @@ def keep_incoming(u: Unit, contact: ContactId, message_id: bytes, text: str, sen
             sent_at_ms=sent_at_ms,
             created_at_ms=u.now_ms,
             state=MessageState.RECEIVED,
+            expires_after_seconds=expires_after_seconds,
         ),
     )
     if number is None:

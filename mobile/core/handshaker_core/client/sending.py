@@ -10,7 +10,7 @@ from handshaker_core.credentials import ID_SIZE, FrameId
 from handshaker_core.model import ContactId, Direction, MessageKind, MessageNumber, MessageState
 from handshaker_core.protocol import session as protocol
 from handshaker_core.protocol.session import SessionState
-from handshaker_core.store import contacts, mailboxes, messages, outbox, sessions
+from handshaker_core.store import contacts, mailboxes, messages, outbox, sessions, timers
 from handshaker_core.store.mailboxes import PeerMailbox
 from handshaker_core.store.messages import NewMessage
 from handshaker_core.store.outbox import Kind, Waiting
@@ -59,7 +59,7 @@ def send_text(u: Unit, contact: ContactId, text: str) -> MessageNumber:
     if not contacts.is_connected(u.c, contact):
         raise ReconnectNeeded if contacts.is_outdated(u.c, contact) else NotConnected
     sent_at_ms = messages.next_sent_at(u.c, contact, u.now_ms)
-    content = Content(u.rng(MESSAGE_ID_SIZE), sent_at_ms, Text(text))
+    content = Content(u.rng(MESSAGE_ID_SIZE), sent_at_ms, Text(text), timers.get(u.c, contact))
     return keep_outgoing(u, contact, content, text, post_to_contact(u, contact, content, Kind.TEXT))
 
 
@@ -77,6 +77,7 @@ def keep_outgoing(u: Unit, contact: ContactId, content: Content, text: str, fram
             created_at_ms=u.now_ms,
             state=MessageState.SENDING,
             frame_id=frame_id,
+            expires_after_seconds=content.expires_after_seconds,
         ),
     )
     if number is None:

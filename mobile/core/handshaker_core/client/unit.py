@@ -27,6 +27,8 @@ class Signal(Enum):
     """Mailboxes have to be made or deleted on the server."""
     PREKEYS = auto()
     """A stranger has used prekeys."""
+    TIMERS = auto()
+    """The time of messages that disappear may have begun."""
 
 
 @dataclass(slots=True)

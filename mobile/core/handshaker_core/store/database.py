@@ -92,6 +92,10 @@ class Database:
     def _commit(self) -> None:
         self._connection.execute("COMMIT")
 
+    def fold_log(self) -> None:
+        """Move the write-ahead log into the file and empty it, so that it keeps nothing that was deleted."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def abandon(self) -> None:
         """Close without writing anything: what there was is to be destroyed."""
         self._connection.close()
@@ -100,7 +104,7 @@ class Database:
         """Fold the write-ahead log into the file and close it."""
         try:
             self._connection.execute("PRAGMA optimize")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.fold_log()
         except dbapi2.DatabaseError:
             pass  # the log stays beside the file and is folded in at the next opening
         finally:

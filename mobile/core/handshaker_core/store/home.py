@@ -98,6 +98,10 @@ class Store:
         """
         return await self._do(lambda: self._database.transact(work))
 
+    async def fold_log(self) -> None:
+        """Move the write-ahead log into the database and empty it: what was deleted is nowhere any more."""
+        await self._do(self._database.fold_log)
+
     # --- What opens it ---------------------------------------------------------------------------------------------
 
     async def check_passphrase(self, passphrase: str) -> None:
