@@ -185,6 +185,13 @@ class MalformedAddress(ProtocolError):
     sentence = "The data is not a valid contact address."
 
 
+class MalformedSafetyCode(ProtocolError):
+    """Scanned bytes or typed text that is no safety code."""
+
+    reason = "malformed_safety_code"
+    sentence = "This is not a whole safety code; scan or copy it again."
+
+
 class SealedAddressError(ProtocolError):
     """A sealed contact address that the key derived from the username does not open."""
 
@@ -253,3 +260,24 @@ class LinkingCancelled(LinkingError):
 
     reason = "linking_cancelled"
     sentence = "Linking was called off; nothing was linked."
+
+
+class LiveSessionError(HandshakerError):
+    """A live session is not where the caller thinks it is; nothing was changed."""
+
+    reason = "live_session_error"
+    sentence = "This cannot be done with the live session as it is."
+
+
+class LiveSessionOpen(LiveSessionError):
+    """There is one, or one is being agreed."""
+
+    reason = "live_session_open"
+    sentence = "There is a live session with this contact already, or one waits for an answer."
+
+
+class NoLiveSession(LiveSessionError):
+    """There is none, and none is being agreed."""
+
+    reason = "no_live_session"
+    sentence = "There is no live session with this contact."
