@@ -32,6 +32,11 @@ class ServiceSettings(BaseSettings):
 
     grpc_listen: str = Field("127.0.0.1:0", pattern=r"^.+:\d+$", description="Where gRPC listens; port 0 picks one.")
     metrics_listen: str = Field("127.0.0.1:0", pattern=r"^.+:\d+$", description="Where /metrics is served.")
+    health_listen: str = Field(
+        "",
+        pattern=r"^(.+:\d+)?$",
+        description="Where grpc.health.v1, and nothing else, is served without TLS, for probes; empty for nowhere.",
+    )
     tls_certificate_file: Path | None = Field(None, description="This service's certificate, PEM.")
     tls_key_file: Path | None = Field(None, description="Its private key, PEM.")
     tls_ca_file: Path | None = Field(None, description="The authority that signs all services' certificates, PEM.")

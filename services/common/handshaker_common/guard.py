@@ -18,7 +18,7 @@ from handshaker_proto.options.v1 import options_pb2
 from handshaker_proto.rules import all_methods, full_name, method_rule, refusal
 
 from handshaker_common import metrics
-from handshaker_common.channels import peer_name, spiffe_id
+from handshaker_common.channels import peer_name, spiffe_id, tls_name
 from handshaker_common.errors import InvalidArgument, Rejected, Unauthenticated, Unavailable
 from handshaker_common.identity import Identity, set_caller
 from handshaker_common.log import get_logger, where
@@ -116,7 +116,9 @@ class Guarded:
         self._name = full_name(method)
         self._plane = rule.plane
         self._verifier = verifier
-        self._callers = frozenset(spiffe_id(peer_name(peer)).encode() for peer in rule.callers)
+        # Authorities that cannot put a URI into a certificate (Helm's, for one) name the service by its DNS name alone.
+        names = [peer_name(peer) for peer in rule.callers]
+        self._callers = frozenset(form(name).encode() for name in names for form in (spiffe_id, tls_name))
         self._check_callers = check_callers
 
     async def admit(self, context: Context) -> None:

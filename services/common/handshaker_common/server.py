@@ -67,6 +67,7 @@ class Service:
         self._stopping = asyncio.Event()
         self._failed = False
         self._health = health.aio.HealthServicer()
+        self._probes: grpc.aio.Server | None = None
         self._metrics_server: Any = None
         self.key_set: KeySetSource | None = None
         if verifier is None and settings.auth_target:
@@ -88,6 +89,8 @@ class Service:
         except OSError as error:
             raise PortInUse(f"{self.settings.metrics_listen} is in use: metrics cannot be served there.") from error
         self.metrics_port = self._metrics_server.server_port
+        if self.settings.health_listen:
+            await self._serve_probes(self.settings.health_listen)
         if self.key_set is not None:
             self.add_task(self.key_set.run())
         return self
@@ -99,9 +102,21 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.channels.close_all()
+        if self._probes is not None:
+            await self._probes.stop(None)
         if self._metrics_server is not None:
             # It notices within half a second, for which nobody needs to wait.
             threading.Thread(target=_end, args=(self._metrics_server,), daemon=True).start()
+
+    async def _serve_probes(self, listen: str) -> None:
+        """Probes of a cluster cannot show a certificate, so health alone is served to them, on a port of its own."""
+        self._probes = grpc.aio.server(options=OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probes)
+        try:
+            self.more_ports["health"] = self._probes.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise PortInUse(f"{listen} is in use: health cannot be served there.") from error
+        await self._probes.start()
 
     def ready_when(self, check: Callable[[], Awaitable[bool]]) -> None:
         """Adds something that must be true for the service to be ready; asked every second."""

@@ -1,5 +1,6 @@
 """The interceptor before every method: callers, planes, limits, one form of errors."""
 
+import asyncio
 import datetime
 import uuid
 from pathlib import Path
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from handshaker_common import log
 from handshaker_common.channels import Channels, spiffe_id, tls_name
@@ -24,6 +26,8 @@ from handshaker_common.testing import FakeClock, running_service
 from handshaker_common.tokens import AccessTokenVerifier
 from handshaker_proto.auth.v1 import auth_pb2, auth_pb2_grpc
 from handshaker_proto.options.v1 import options_pb2
+
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Sessions(auth_pb2_grpc.SessionsServiceServicer):
@@ -161,8 +165,8 @@ async def test_errors_have_one_form_and_leak_nothing(stub, capsys):
     assert "secret" not in logged + str(error.details())
 
 
-def certificates(folder: Path, names: list[str]) -> dict[str, tuple[Path, Path]]:
-    """A little authority and a leaf for each name."""
+def certificates(folder: Path, names: list[str], *, uris: bool = True) -> dict[str, tuple[Path, Path]]:
+    """A little authority and a leaf for each name; `uris` says whether leaves name their service by a URI as well."""
     now = datetime.datetime.now(datetime.UTC)
 
     def make(subject, key, issuer, issuer_key, extensions):
@@ -185,9 +189,8 @@ def certificates(folder: Path, names: list[str]) -> dict[str, tuple[Path, Path]]
     found = {}
     for name in names:
         key = ec.generate_private_key(ec.SECP256R1())
-        alternatives = x509.SubjectAlternativeName(
-            [x509.DNSName(tls_name(name)), x509.UniformResourceIdentifier(spiffe_id(name))]
-        )
+        dns, uri = x509.DNSName(tls_name(name)), x509.UniformResourceIdentifier(spiffe_id(name))
+        alternatives = x509.SubjectAlternativeName([dns, uri] if uris else [dns])
         leaf = make(name, key, "ca", authority_key, [alternatives])
         (folder / f"{name}.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
         (folder / f"{name}.key").write_bytes(
@@ -208,8 +211,9 @@ def tls_settings(folder, name, **more):
     )
 
 
-async def test_only_declared_callers_with_a_certificate_get_through(tmp_path):
-    certificates(tmp_path, ["auth", "gateway", "keys"])
+@pytest.mark.parametrize("uris", [True, False])
+async def test_only_declared_callers_with_a_certificate_get_through(tmp_path, uris):
+    certificates(tmp_path, ["auth", "gateway", "keys"], uris=uris)
     request = auth_pb2.GetSessionChallengeRequest(device_public_key=b"k" * 32)
     async with Service("auth", tls_settings(tmp_path, "auth")) as service:
         auth_pb2_grpc.add_SessionsServiceServicer_to_server(Sessions(), service.server)
@@ -241,3 +245,30 @@ async def test_only_declared_callers_with_a_certificate_get_through(tmp_path):
         await impostor.close_all()
         assert (await ask("gateway")).challenge == b"c"
         await service.server.stop(None)
+
+
+async def test_probes_see_health_and_nothing_else_without_a_certificate(tmp_path):
+    certificates(tmp_path, ["auth"])
+    settings = tls_settings(tmp_path, "auth", health_listen="127.0.0.1:0")
+    serving = asyncio.Event()
+
+    async def is_ready():
+        return serving.is_set()
+
+    async with Service("auth", settings) as service:
+        auth_pb2_grpc.add_SessionsServiceServicer_to_server(Sessions(), service.server)
+        service.ready_when(is_ready)
+        await service.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.more_ports['health']}") as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            assert (await health.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
+            serving.set()
+            await service._check_ready()
+            assert (await health.Check(health_pb2.HealthCheckRequest())).status == SERVING
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await auth_pb2_grpc.SessionsServiceStub(channel).GetSessionChallenge(
+                    auth_pb2.GetSessionChallengeRequest(device_public_key=b"k" * 32)
+                )
+            assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+            await service.drain()
+            assert (await health.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
