@@ -154,7 +154,11 @@ def _check_place(state: MembershipState, entry: LogEntry) -> None:
 
 def _check_device(actor: Member, entry: LogEntry) -> None:
     """A device that is not in the list on record is refused; a newer list counts for the entry that brings it."""
-    devices = entry.change.devices if isinstance(entry.change, UpdateDevices) else actor.devices
+    devices = actor.devices
+    if isinstance(entry.change, UpdateDevices):
+        devices = entry.change.devices
+        if devices.identity != entry.actor:
+            raise NotAllowed
     if devices is None:
         return
     listed = devices.find(entry.certificate.device_id)
@@ -235,8 +239,6 @@ def _change_settings(state: MembershipState, actor: Member, settings_hash: bytes
 
 
 def _update_devices(state: MembershipState, entry: LogEntry, actor: Member, devices: DeviceList) -> MembershipState:
-    if devices.identity != entry.actor:
-        raise NotAllowed
     known = actor.devices
     if known is not None and devices.sequence <= known.sequence:
         raise NothingToChange

@@ -34,8 +34,8 @@ from handshaker_core.protocol.groups.sender_key_profile import (
     SENDER_KEY_SIZE,
 )
 
-from ..parties import flip
-from .people import numbered, seed
+from .group_people import numbered, seed
+from .parties import flip
 
 GROUP, HEAD = seed("group"), EntryHash(seed("head"))
 AD = b"sender and history"
