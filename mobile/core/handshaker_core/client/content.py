@@ -10,6 +10,7 @@ from handshaker_proto.content.v1 import content_pb2
 from handshaker_core.client.texts import MAX_GREETING_BYTES, clean_profile
 from handshaker_core.errors import ProtocolError
 from handshaker_core.protocol.address import ID_SIZE, SEND_SECRET_SIZE, SendId, SendSecret
+from handshaker_core.protocol.live import LIVE_ID_SIZE, LiveId
 from handshaker_core.store.contacts import Profile
 from handshaker_core.store.mailboxes import PeerMailbox
 
@@ -67,7 +68,44 @@ class TimerChanged:
     """New messages disappear after `Content.expires_after_seconds` from now on, or no longer."""
 
 
-Body: TypeAlias = Text | Receipts | ConnectionRequest | ConnectionAccepted | ConnectionRejected | TimerChanged
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """The sender has deleted the keys of the session that carries this."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOffer:
+    """The sender offers a live session."""
+
+    live_id: LiveId
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAccept:
+    """Yes to an offer."""
+
+    live_id: LiveId
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEnd:
+    """A live session, or an offer of one, is over."""
+
+    live_id: LiveId
+
+
+Body: TypeAlias = (
+    Text
+    | Receipts
+    | ConnectionRequest
+    | ConnectionAccepted
+    | ConnectionRejected
+    | TimerChanged
+    | EndSession
+    | LiveOffer
+    | LiveAccept
+    | LiveEnd
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +147,10 @@ class Content:
                 message.connection_rejected.SetInParent()
             case TimerChanged():
                 message.timer_changed.SetInParent()
+            case EndSession():
+                message.end_session.SetInParent()
+            case LiveOffer() | LiveAccept() | LiveEnd():
+                _write_live(message, self.body)
         return message.SerializeToString()
 
     @classmethod
@@ -150,7 +192,36 @@ def _read_body(message: content_pb2.Content) -> Body:
             return ConnectionRejected()
         case "timer_changed":
             return TimerChanged()
+    return _read_control(message)
+
+
+def _read_control(message: content_pb2.Content) -> EndSession | LiveOffer | LiveAccept | LiveEnd:
+    match message.WhichOneof("body"):
+        case "end_session":
+            return EndSession()
+        case "live_offer":
+            return LiveOffer(_live_id(message.live_offer.live_id))
+        case "live_accept":
+            return LiveAccept(_live_id(message.live_accept.live_id))
+        case "live_end":
+            return LiveEnd(_live_id(message.live_end.live_id))
     raise MalformedContent
+
+
+def _write_live(message: content_pb2.Content, body: LiveOffer | LiveAccept | LiveEnd) -> None:
+    match body:
+        case LiveOffer(live_id):
+            message.live_offer.live_id = live_id
+        case LiveAccept(live_id):
+            message.live_accept.live_id = live_id
+        case LiveEnd(live_id):
+            message.live_end.live_id = live_id
+
+
+def _live_id(value: bytes) -> LiveId:
+    if len(value) != LIVE_ID_SIZE:
+        raise MalformedContent
+    return LiveId(value)
 
 
 def _message_ids(ids: Iterable[bytes]) -> tuple[bytes, ...]:

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     RECEIPTS = "receipts"
     CONTROL = "control"
     """What the programs at the ends tell each other; it has no line in the conversation."""
+    LIVE = "live"
+    """The same, and of no use to somebody who is away."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -30,6 +30,10 @@ class Content(_message.Message):
     CONNECTION_REQUEST_FIELD_NUMBER: _builtins.int
     CONNECTION_ACCEPTED_FIELD_NUMBER: _builtins.int
     CONNECTION_REJECTED_FIELD_NUMBER: _builtins.int
+    END_SESSION_FIELD_NUMBER: _builtins.int
+    LIVE_OFFER_FIELD_NUMBER: _builtins.int
+    LIVE_ACCEPT_FIELD_NUMBER: _builtins.int
+    LIVE_END_FIELD_NUMBER: _builtins.int
     DEVICE_UPDATE_FIELD_NUMBER: _builtins.int
     SYNC_FIELD_NUMBER: _builtins.int
     TIMER_CHANGED_FIELD_NUMBER: _builtins.int
@@ -50,6 +54,14 @@ class Content(_message.Message):
     @_builtins.property
     def connection_rejected(self) -> Global___ConnectionRejected: ...
     @_builtins.property
+    def end_session(self) -> Global___EndSession: ...
+    @_builtins.property
+    def live_offer(self) -> Global___LiveOffer: ...
+    @_builtins.property
+    def live_accept(self) -> Global___LiveAccept: ...
+    @_builtins.property
+    def live_end(self) -> Global___LiveEnd: ...
+    @_builtins.property
     def device_update(self) -> Global___DeviceUpdate: ...
     @_builtins.property
     def sync(self) -> Global___Sync: ...
@@ -66,19 +78,99 @@ class Content(_message.Message):
         connection_request: Global___ConnectionRequest | None = ...,
         connection_accepted: Global___ConnectionAccepted | None = ...,
         connection_rejected: Global___ConnectionRejected | None = ...,
+        end_session: Global___EndSession | None = ...,
+        live_offer: Global___LiveOffer | None = ...,
+        live_accept: Global___LiveAccept | None = ...,
+        live_end: Global___LiveEnd | None = ...,
         device_update: Global___DeviceUpdate | None = ...,
         sync: Global___Sync | None = ...,
         timer_changed: Global___TimerChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "receipts", b"receipts", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "end_session", b"end_session", "live_accept", b"live_accept", "live_end", b"live_end", "live_offer", b"live_offer", "receipts", b"receipts", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "expires_after_seconds", b"expires_after_seconds", "message_id", b"message_id", "receipts", b"receipts", "sent_at_ms", b"sent_at_ms", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "end_session", b"end_session", "expires_after_seconds", b"expires_after_seconds", "live_accept", b"live_accept", "live_end", b"live_end", "live_offer", b"live_offer", "message_id", b"message_id", "receipts", b"receipts", "sent_at_ms", b"sent_at_ms", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["text", "receipts", "connection_request", "connection_accepted", "connection_rejected", "device_update", "sync", "timer_changed"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["text", "receipts", "connection_request", "connection_accepted", "connection_rejected", "end_session", "live_offer", "live_accept", "live_end", "device_update", "sync", "timer_changed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
 Global___Content: _TypeAlias = Content  # noqa: Y015
+
+@_typing.final
+class EndSession(_message.Message):
+    """The keys of the session that carries this are gone on the sender's side, and go on the recipient's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndSession: _TypeAlias = EndSession  # noqa: Y015
+
+@_typing.final
+class LiveOffer(_message.Message):
+    """A live session: its keys come from secrets that both ends export from the messages that carry the offer and the answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_ID_FIELD_NUMBER: _builtins.int
+    live_id: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        live_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_id", b"live_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveOffer: _TypeAlias = LiveOffer  # noqa: Y015
+
+@_typing.final
+class LiveAccept(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_ID_FIELD_NUMBER: _builtins.int
+    live_id: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        live_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_id", b"live_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveAccept: _TypeAlias = LiveAccept  # noqa: Y015
+
+@_typing.final
+class LiveEnd(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_ID_FIELD_NUMBER: _builtins.int
+    live_id: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        live_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_id", b"live_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveEnd: _TypeAlias = LiveEnd  # noqa: Y015
 
 @_typing.final
 class Text(_message.Message):

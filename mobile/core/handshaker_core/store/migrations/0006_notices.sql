@@ -4,8 +4,9 @@
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, '(''text'', ''unreadable'')', '(''text'', ''unreadable'', ''notice'')')
     WHERE type = 'table' AND name = 'messages';
--- kind: control (what the programs at the ends tell each other; it has no line in the conversation).
-UPDATE sqlite_schema SET sql = replace(sql, '''text'', ''receipts'')', '''text'', ''receipts'', ''control'')')
+-- kind: control (what the programs at the ends tell each other; it has no line in the conversation), live (the same,
+-- and of no use to somebody who is away).
+UPDATE sqlite_schema SET sql = replace(sql, '''text'', ''receipts'')', '''text'', ''receipts'', ''control'', ''live'')')
     WHERE type = 'table' AND name = 'outbox';
 PRAGMA writable_schema = RESET;
 
