@@ -35,6 +35,7 @@ from handshaker_core.model import (
     RequestId,
 )
 from handshaker_core.protocol.randomness import Randomness, system_randomness
+from handshaker_core.protocol.safety_number import SafetyCode
 from handshaker_core.store import Store, accounts, contacts, messages
 from handshaker_core.store import requests as stored_requests
 
@@ -270,13 +271,17 @@ class Client:
         """The 60 digits to compare with the contact; `protocol.safety_number.grouped` spaces them."""
         return await self._about(contact, lambda u, who: conversations.safety_number_with(u, who.id))
 
-    async def verify(self, contact: int | str, number: str | None = None) -> Contact:
-        """Note that the safety number was compared; a number that is given has to be the right one.
+    async def verify(self, contact: int | str, number: str | SafetyCode | None = None) -> Contact:
+        """Note that the safety number was compared; a number that is given, or a code, has to be the right one.
 
         Raises:
-            NotVerified, NoSuchContact, AmbiguousContact.
+            NotVerified, UnsupportedVersion, NoSuchContact, AmbiguousContact.
         """
         return await self._about(contact, lambda u, who: conversations.verify(u, who.id, number))
+
+    async def safety_code(self, contact: int | str) -> SafetyCode:
+        """The code for the contact to scan."""
+        return await self._about(contact, lambda u, who: conversations.safety_code_with(u, who.id))
 
     async def unverify(self, contact: int | str) -> Contact:
         """Take `verify` back."""

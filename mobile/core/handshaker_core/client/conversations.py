@@ -5,7 +5,7 @@ import re
 from handshaker_core.client.errors import AmbiguousContact, NoSuchContact, NotVerified
 from handshaker_core.client.unit import Unit
 from handshaker_core.model import Contact, ContactId
-from handshaker_core.protocol.safety_number import DIGITS, safety_number
+from handshaker_core.protocol.safety_number import DIGITS, SafetyCode, ScanResult, safety_number
 from handshaker_core.store import contacts
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -51,22 +51,44 @@ def safety_number_with(u: Unit, contact: ContactId) -> str:
     return safety_number(u.keys.identity_key, contacts.identity(u.c, contact))
 
 
-def verify(u: Unit, contact: ContactId, number: str | None) -> Contact:
+def safety_code_with(u: Unit, contact: ContactId) -> SafetyCode:
+    """What the other side scans."""
+    return SafetyCode.between(u.keys.identity_key, contacts.identity(u.c, contact))
+
+
+def verify(u: Unit, contact: ContactId, number: str | SafetyCode | None) -> Contact:
     """Note that the safety number was compared.
 
     Args:
         u: the unit.
         contact: with whom.
-        number: what the other side shows, spaces do not matter; None when the person has compared it by eye.
+        number: what the other side shows: digits, in which spaces do not matter, or the scanned code; None when the
+            person has compared it by eye.
 
     Raises:
         NotVerified: the number is another. Nothing is changed.
+        UnsupportedVersion: the code is of another version.
     """
-    if number is not None:
+    if isinstance(number, SafetyCode):
+        found = safety_code_with(u, contact).compare(number)
+        if found is not ScanResult.MATCH:
+            raise NotVerified(_SCANNED[found])
+    elif number is not None:
         digits = "".join(number.split())
         if len(digits) != DIGITS or digits != safety_number_with(u, contact):
             raise NotVerified
     return _set_verified(u, contact, u.now)
+
+
+_SCANNED = {
+    ScanResult.OTHER_KEY_OF_CONTACT: "The code does not match: you have another key of this contact than they have "
+    "themselves. Somebody may be in between, or they have a new identity; the contact was not verified.",
+    ScanResult.OTHER_OWN_KEY: "The code does not match: this contact has another key of you than yours. Somebody may be "
+    "in between, or you have a new identity; the contact was not verified.",
+    ScanResult.OTHER_KEYS: "The code does not match: neither key is the same. It may belong to another conversation; "
+    "the contact was not verified.",
+    ScanResult.OWN_CODE: "This is the code that you show yourself; scan the one that your contact shows.",
+}
 
 
 def unverify(u: Unit, contact: ContactId) -> Contact:
