@@ -29,6 +29,7 @@ _BY_CLASS: Final[tuple[tuple[type[core.HandshakerError], ExitCode], ...]] = (
     (client.NotVerified, ExitCode.NOT_VERIFIED),
     (core.InvalidUsername, ExitCode.USAGE),
     (core.InvalidLink, ExitCode.USAGE),
+    (core.MalformedSafetyCode, ExitCode.USAGE),
     (core.ContentTooLarge, ExitCode.USAGE),
     (core.ProtocolError, ExitCode.NOT_VERIFIED),
     (core.HandshakerError, ExitCode.USAGE),

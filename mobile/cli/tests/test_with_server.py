@@ -90,6 +90,29 @@ def test_verifying_shows_the_same_number_on_both_sides(insiders):
     assert after["verified"] is True
 
 
+def test_verifying_by_the_code_that_the_other_side_shows(insiders, tmp_path):
+    alice, bob = insiders
+    shown = alice.run("verify", "in_bob.42", "--code").out
+    (code,) = [line for line in shown.splitlines() if line.startswith("CAESIgog")]
+    assert "█" in shown
+    assert alice.json("verify", "in_bob.42").objects[0]["code"] == code
+    own = bob.json("verify", "in_alice.42").objects[0]["code"]
+    assert own != code
+
+    refused = bob.json("verify", "in_alice.42", "--scan", own)
+    assert (refused.code, refused.error["error"]) == (5, "not_verified")
+    assert "scan the one that your contact shows" in refused.error["message"]
+    altered = bob.json("verify", "in_alice.42", "--scan", code[:-2] + "AA")
+    assert (altered.code, altered.error["error"]) == (5, "not_verified")
+    cut = bob.json("verify", "in_alice.42", "--scan", code[:-1])
+    assert (cut.code, cut.error["error"]) == (2, "malformed_safety_code")
+
+    (tmp_path / "code.txt").write_text(f"{code}\n")
+    for scanned, stdin in ((code, b""), (str(tmp_path / "code.txt"), b""), ("-", f"{code}\n".encode())):
+        done = bob.run("verify", "in_alice.42", "--scan", scanned, stdin=stdin).succeeded()
+        assert done.out.endswith("You have verified in_alice.42.\n")
+
+
 @pytest.mark.parametrize(
     ("text", "stdin", "reason"),
     [

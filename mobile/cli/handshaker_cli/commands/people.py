@@ -1,11 +1,15 @@
 """Commands about contacts and connection requests."""
 
+import sys
+from pathlib import Path
+
 import click
 
 from handshaker_cli.exits import ExitCode
 from handshaker_cli.operations import arguments
 from handshaker_cli.operations.results import Result, SafetyNumber
 from handshaker_cli.options import Command
+from handshaker_cli.output import human
 from handshaker_cli.run import carry_out
 
 
@@ -89,24 +93,59 @@ def contacts(context: click.Context) -> int:
     )
 
 
+def _read_code(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """What `--scan` names: text stands for itself."""
+    if value == "-":
+        return sys.stdin.read(_MAX_CODE_TEXT)
+    try:
+        is_file = value is not None and Path(value).is_file()
+    except (OSError, ValueError):
+        return value
+    if value is None or not is_file:
+        return value
+    try:
+        with Path(value).open(encoding="ascii", errors="replace") as file:
+            return file.read(_MAX_CODE_TEXT)
+    except OSError as error:
+        raise click.BadParameter(f"{value} cannot be read: {error.strerror}.") from None
+
+
+_MAX_CODE_TEXT = 1_000
+"""A code has 99 characters; whatever is longer than this is none."""
+
+
 @click.command(
     cls=Command,
     short_help="Show or confirm the safety number with a contact.",
     examples=(
         "handshaker verify bob.77",
         "handshaker verify bob.77 --confirm",
+        "handshaker verify bob.77 --code",
+        "handshaker verify bob.77 --scan CAESIgog…",
     ),
 )
 @click.argument("to", metavar="TO")
 @click.option("--confirm", is_flag=True, help="Note that you have compared the digits and they are the same.")
+@click.option("--code", is_flag=True, help="Show a code instead, for them to scan.")
+@click.option(
+    "--scan",
+    metavar="TEXT|FILE",
+    callback=_read_code,
+    help="Compare the code that they show: its text, a file with the text, or - to read it from standard input.",
+)
 @click.pass_context
-def verify(context: click.Context, to: str, *, confirm: bool) -> int:
+def verify(context: click.Context, to: str, *, confirm: bool, code: bool, scan: str | None) -> int:
     """Show the safety number with a contact, to compare it in person or on a call.
 
-    When both of you see the same digits, nobody is in between. The exit code is 0 when you have verified this contact,
-    and 5 when you have not.
+    When both of you see the same digits, nobody is in between. The same is true when one of you shows a code and the
+    other scans it, and it matches. The exit code is 0 when you have verified this contact, and 5 when you have not.
     """
-    return carry_out(context, arguments.Verify(to=to, confirm=confirm), judge=_judge_verified)
+    if confirm and scan is not None:
+        raise click.UsageError("--confirm and --scan exclude each other: what is scanned is compared by the program.")
+    render = human.safety_code if code else human.render
+    return carry_out(
+        context, arguments.Verify(to=to, confirm=confirm, scanned=scan), render=render, judge=_judge_verified
+    )
 
 
 def _judge_verified(result: Result) -> ExitCode:

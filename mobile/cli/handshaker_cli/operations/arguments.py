@@ -105,11 +105,12 @@ class Contacts(Arguments):
 
 @dataclass(frozen=True, slots=True)
 class Verify(Arguments):
-    """Show the safety number; `confirm` notes that it was compared."""
+    """Show the safety number; `confirm` notes that it was compared, `scanned` compares the contact's safety code."""
 
     command: ClassVar[str] = "verify"
     to: str
     confirm: bool = False
+    scanned: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

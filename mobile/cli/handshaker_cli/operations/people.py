@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 from handshaker_core.client import Client, Direction, Request, StepProgress, UnknownUsername
+from handshaker_core.protocol.safety_number import SafetyCode
 
 from handshaker_cli.operations import results, views
 from handshaker_cli.operations.arguments import Accept, Connect, Contacts, Reject, Requests, Search, Verify
@@ -83,12 +84,16 @@ async def contacts(client: Client, _: Contacts) -> AsyncGenerator[Result, None]:
 
 
 async def verify(client: Client, arguments: Verify) -> AsyncGenerator[Result, None]:
-    """Yields the safety number. Raises: UnknownContact, AmbiguousContact."""
+    """Yields the safety number. Raises: UnknownContact, AmbiguousContact, MalformedSafetyCode; see `Client.verify`."""
     contact = find_contact(await client.contacts(include_all=True), arguments.to)
-    number = await client.safety_number(contact.id)
-    if arguments.confirm:
+    number, code = await client.safety_number(contact.id), await client.safety_code(contact.id)
+    if arguments.scanned is not None:
+        contact = await client.verify(contact.id, SafetyCode.from_text(arguments.scanned))
+    elif arguments.confirm:
         contact = await client.verify(contact.id, number)
-    yield results.SafetyNumber(contact=contact.id, name=contact.name, number=number, verified=contact.verified)
+    yield results.SafetyNumber(
+        contact=contact.id, name=contact.name, number=number, code=code.text(), verified=contact.verified
+    )
 
 
 async def _waiting(client: Client) -> list[Request]:

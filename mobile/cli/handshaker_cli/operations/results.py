@@ -107,12 +107,13 @@ class Message(Result):
 
 @dataclass(frozen=True, slots=True)
 class SafetyNumber(Result):
-    """The 60 digits that both sides see when nobody is in between."""
+    """The 60 digits that both sides see when nobody is in between; `code` is for the other side to scan."""
 
     type: ClassVar[str] = "safety_number"
     contact: int
     name: str
     number: str
+    code: str
     verified: bool
 
 

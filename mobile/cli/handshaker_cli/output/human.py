@@ -16,6 +16,7 @@ from handshaker_cli.operations.results import (
     Result,
     SafetyNumber,
 )
+from handshaker_cli.output.drawn import drawn
 from handshaker_cli.output.safe import block, one_line
 
 _STATES = {
@@ -131,6 +132,23 @@ def _safety_number(safety: SafetyNumber) -> str:
         )
     )
     return "\n".join([f"Safety number with {name}:", *lines, state])
+
+
+def safety_code(result: Result) -> str:
+    """The code that a contact scans, drawn and as text."""
+    if not isinstance(result, SafetyNumber):
+        return render(result)
+    name = bold(result.name)
+    return "\n".join(
+        [
+            f"Let {name} scan this code, or type its text: handshaker verify YOUR-NAME --scan TEXT",
+            drawn(result.code),
+            result.code,
+            f"You have verified {name}."
+            if result.verified
+            else f"Not verified. To compare the code that {name} shows: handshaker verify {result.contact} --scan TEXT",
+        ]
+    )
 
 
 @render.register
