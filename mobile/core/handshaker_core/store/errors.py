@@ -95,3 +95,38 @@ class PhraseDoesNotOpen(StoreError):
 
     reason = "phrase_does_not_open"
     sentence = "This is the recovery phrase of another account; it does not open this one. Nothing was changed."
+
+
+class FileExists(StoreError):
+    """A file was to be made where there is one."""
+
+    reason = "file_exists"
+    sentence = "There is a file of that name already; nothing was written."
+
+
+class NotABackup(StoreError):
+    """Another kind of file."""
+
+    reason = "not_a_backup"
+    sentence = "This file is not a Handshaker backup."
+
+
+class BackupTooNew(StoreError):
+    """A newer client made the backup."""
+
+    reason = "backup_too_new"
+    sentence = "A newer version of Handshaker made this backup. Update, then restore it."
+
+
+class BackupWrongKey(StoreError):
+    """The recovery phrase belongs to another account than the backup."""
+
+    reason = "backup_wrong_key"
+    sentence = "This backup belongs to another recovery phrase. Nothing was changed."
+
+
+class BackupDamaged(StoreError):
+    """The backup was cut or altered."""
+
+    reason = "backup_damaged"
+    sentence = "The backup is damaged or incomplete and cannot be read. Nothing was changed."
