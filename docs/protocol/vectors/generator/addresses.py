@@ -1,7 +1,6 @@
 """Contact addresses, links, usernames, safety numbers; device certificates and lists."""
 
 import string
-from collections.abc import Mapping
 from typing import Any
 
 from handshaker_core.errors import InvalidUsername, ProtocolError
@@ -33,7 +32,7 @@ REFUSED_NAMES = [
 TYPED_NAMES = ["alice.42", "  ALICE.42\n", "\uff41\uff4c\uff49\uff43\uff45.\uff14\uff12", "\u212aate.42", "a_1.00"]
 
 
-def contact_address(_: Mapping[str, Any]) -> Json:
+def contact_address() -> Json:
     """An address, its link, and the record behind a username."""
     identity = IdentityKeyPair(fixed("address identity"))
     made = ContactAddress.create(
@@ -88,7 +87,7 @@ def _must_refuse(parse: Any, value: Any) -> None:
     raise AssertionError(f"accepted: {value!r}")
 
 
-def username(_: Mapping[str, Any]) -> Json:
+def username() -> Json:
     """Names as typed, names refused, and the keys of two names at two deployments."""
     for text in REFUSED_NAMES:
         try:
@@ -115,7 +114,7 @@ def username(_: Mapping[str, Any]) -> Json:
     }
 
 
-def safety_numbers(_: Mapping[str, Any]) -> Json:
+def safety_numbers() -> Json:
     """Numbers of pairs of identities; either order gives the same."""
     cases = []
     for number in range(3):
@@ -139,7 +138,7 @@ def _by_id(certificates: list[DeviceCertificate]) -> list[bytes]:
     return [found.encode() for found in sorted(certificates, key=lambda found: found.device_id)]
 
 
-def devices(_: Mapping[str, Any]) -> Json:
+def devices() -> Json:
     """Certificates and lists, and some that must be refused."""
     identity, stranger = (IdentityKeyPair(fixed(f"devices of {name}")) for name in ("a person", "a stranger"))
     certificates = [certificate(identity, number) for number in range(3)]

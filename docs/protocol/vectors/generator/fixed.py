@@ -1,14 +1,21 @@
 """Bytes that look random and are always the same, and the few that really were random and are kept."""
 
-from collections.abc import Callable, Mapping
-from hashlib import shake_256
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256, shake_256
+from pathlib import Path
 from typing import Any, TypeAlias
+from unittest.mock import patch
+
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey, MLKEM1024PublicKey
+from handshaker_core.protocol import pq_epoch, profile
+from handshaker_core.protocol.seal import SealPublicKey
 
 Json: TypeAlias = dict[str, Any]
 """One file: everything but text and numbers is lower-case hexadecimal."""
 
-Maker: TypeAlias = Callable[[Mapping[str, Any]], Json]
-"""Makes a file from what the file was before, of which only bytes that cannot be chosen are taken over."""
+Maker: TypeAlias = Callable[[], Json]
 
 
 def fixed(name: str, size: int = 32) -> bytes:
@@ -16,24 +23,77 @@ def fixed(name: str, size: int = 32) -> bytes:
     return shake_256(b"handshaker test vectors: " + name.encode()).digest(size)
 
 
-def stream(name: str) -> Callable[[int], bytes]:
-    """A source of randomness whose n-th answer follows from the name and n."""
-    calls = 0
-
-    def take(size: int) -> bytes:
-        nonlocal calls
-        calls += 1
-        return fixed(f"{name} {calls}", size)
-
-    return take
+def must(condition: bool) -> None:
+    """What has to hold of anything that is written down as right."""
+    if not condition:
+        raise AssertionError("a vector would be wrong")
 
 
-def kept(old: Mapping[str, Any], *path: str | int) -> bytes | None:
-    """Bytes of the file as it was, if it had them at this place."""
-    value: Any = old
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return bytes.fromhex(value) if isinstance(value, str) else None
+class Stream:
+    """A source of randomness whose n-th answer follows from its name and n; it remembers what it was asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.taken: list[bytes] = []
+
+    def __call__(self, size: int) -> bytes:
+        self.taken.append(fixed(f"{self._name} {len(self.taken)}", size))
+        return self.taken[-1]
+
+    def drain(self) -> list[str]:
+        """What was taken since the last call, in hexadecimal."""
+        taken, self.taken[:] = [value.hex() for value in self.taken], []
+        self._name += "'"
+        return taken
+
+
+class Kept:
+    """Outputs of functions that take randomness inside the library, by what went in: made once, then kept in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        self._used: dict[str, str] = {}
+
+    def get(self, what: bytes, make: Callable[[], bytes]) -> bytes:
+        """What `make` once returned for this input."""
+        name = sha256(what).hexdigest()[:24]
+        self._used[name] = self._known.get(name) or make().hex()
+        self._known[name] = self._used[name]
+        return bytes.fromhex(self._used[name])
+
+    def write(self) -> None:
+        """Keep what this run used and nothing else."""
+        self._path.write_text(json.dumps(self._used, indent=1, sort_keys=True) + "\n")
+
+
+@contextmanager
+def repeatable(kept: Kept) -> Iterator[None]:
+    """Within it, encapsulating and sealing the same thing again gives the same bytes again."""
+
+    def encapsulating(kind: Any) -> Any:
+        class Repeated:
+            @staticmethod
+            def from_public_bytes(public: bytes) -> Any:
+                real = kind.from_public_bytes(public)
+
+                class Key:
+                    def encapsulate(self) -> tuple[bytes, bytes]:
+                        both = kept.get(b"encapsulate" + public, lambda: b"".join(real.encapsulate()))
+                        return both[:32], both[32:]
+
+                return Key()
+
+        return Repeated
+
+    seal = SealPublicKey.seal
+
+    def sealing(key: SealPublicKey, plaintext: bytes, info: bytes) -> bytes:
+        return kept.get(b"seal" + key.raw + info + plaintext, lambda: seal(key, plaintext, info))
+
+    with (
+        patch.object(profile, "MLKEM1024PublicKey", encapsulating(MLKEM1024PublicKey)),
+        patch.object(pq_epoch, "MLKEM768PublicKey", encapsulating(MLKEM768PublicKey)),
+        patch.object(SealPublicKey, "seal", sealing),
+    ):
+        yield

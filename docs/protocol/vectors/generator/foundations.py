@@ -1,6 +1,5 @@
 """Curve map, labels, the root seed, padding, chains: what everything else is made of."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from handshaker_core.errors import ProtocolError
@@ -25,7 +24,7 @@ P = curve25519.FIELD_PRIME
 SMALL_ORDER_Y = (1, P - 1, 0)
 
 
-def curve(_: Mapping[str, Any]) -> Json:
+def curve() -> Json:
     """Identities, agreements, signatures, and the public keys that must be refused."""
     identities = []
     for number in range(4):
@@ -73,7 +72,7 @@ def _refused(kind: Any, raw: bytes) -> str:
     raise AssertionError(f"{kind.__name__} accepts {raw.hex()}")
 
 
-def labels(_: Mapping[str, Any]) -> Json:
+def labels() -> Json:
     """Every label, by the name that it has in the implementation."""
     return {
         "page": "README.md, Labels",
@@ -82,7 +81,7 @@ def labels(_: Mapping[str, Any]) -> Json:
     }
 
 
-def root(_: Mapping[str, Any]) -> Json:
+def root() -> Json:
     """What follows from a root seed."""
     cases = []
     for number in range(3):
@@ -101,7 +100,7 @@ def root(_: Mapping[str, Any]) -> Json:
     return {"page": "devices.md", "cases": cases}
 
 
-def padding(_: Mapping[str, Any]) -> Json:
+def padding() -> Json:
     """Padded contents, and bytes that no padding produces."""
     contents = [b"", b"\x00", b"\x80", b"content", b"content\x80\x00\x00", fixed("padded", 15)]
     cases = [{"content": content.hex(), "size": 16, "padded": pad(content, 16).hex()} for content in contents]
@@ -111,7 +110,7 @@ def padding(_: Mapping[str, Any]) -> Json:
     return {"page": "frames.md, Padding", "cases": cases, "refused": [bad.hex() for bad in refused]}
 
 
-def chains(_: Mapping[str, Any]) -> Json:
+def chains() -> Json:
     """Root steps, chain steps, and a message's AEAD key with the salt of the post-quantum ratchet."""
     info = Label.RATCHET_MESSAGE_KEY.value
     root_key, agreed = RootKey(fixed("root key")), fixed("agreed secret")
