@@ -52,11 +52,14 @@ def known(registry: type[_E], number: int) -> _E:
 
 
 def read_mpi(reader: Reader, size: int) -> bytes:
-    """A multiprecision integer as exactly `size` bytes. Raises: MalformedOpenPgp."""
+    """A multiprecision integer as exactly `size` bytes. Raises: MalformedOpenPgp: larger, or not in its one form."""
     bits = reader.u16()
     if bits > size * 8:
         raise MalformedOpenPgp
-    return reader.take((bits + 7) // 8).rjust(size, b"\0")
+    value = reader.take((bits + 7) // 8)
+    if int.from_bytes(value, "big").bit_length() != bits:
+        raise MalformedOpenPgp
+    return value.rjust(size, b"\0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ _CRITICAL = 0x80
 _MAX_SUBPACKETS = 64
 _ONE_OCTET_END, _TWO_OCTETS_END = 192, 255
 _HEADER_SIZE = 6
+HINT_SIZE = 2
 
 
 class Hasher(Protocol):
@@ -78,6 +79,8 @@ class Signature:
         type: what it signs, see `SignatureType`.
         hash: the digest's algorithm.
         hashed: subpackets that are signed. Others decide nothing and are not kept.
+        signed_part: what of the packet is hashed after the content.
+        hint: the digest's first two bytes.
         value: the Ed25519 signature, 64 bytes.
     """
 
@@ -85,6 +88,7 @@ class Signature:
     hash: Hash
     hashed: tuple[Subpacket, ...]
     signed_part: bytes
+    hint: bytes
     value: bytes
 
     @classmethod
@@ -103,12 +107,12 @@ class Signature:
         signed_part = body[: _HEADER_SIZE + len(area)]
         hashed = _subpackets(area)
         reader.take(reader.u16())  # statements that nobody signed
-        reader.u16()  # the digest's first bytes, a hint
+        hint = reader.take(HINT_SIZE)
         if algorithm != PublicKeyAlgorithm.EDDSA_LEGACY:
             raise UnsupportedOpenPgp
         value = read_mpi(reader, KEY_SIZE) + read_mpi(reader, KEY_SIZE)
         reader.end()
-        return cls(kind, known(Hash, digest), hashed, signed_part, value)
+        return cls(kind, known(Hash, digest), hashed, signed_part, hint, value)
 
     def find(self, wanted: SubpacketType) -> bytes | None:
         """The last statement of a kind; the later one of two counts, as the specification recommends."""
@@ -172,6 +176,8 @@ class Signature:
     def verify(self, key: SigningPublicKey, content: Hasher) -> None:
         """Check that the key made it over the content that was hashed. Raises: BadOpenPgpSignature."""
         digest = _finish(content, self.signed_part)
+        if digest[:HINT_SIZE] != self.hint:
+            raise BadOpenPgpSignature
         try:
             Ed25519PublicKey.from_public_bytes(key.raw).verify(self.value, digest)
         except (InvalidSignature, ValueError):
@@ -209,7 +215,7 @@ def make_signature(
     signed_part = head + u16(len(hashed)) + hashed
     digest = _finish(content, signed_part)
     value = signer.sign_digest(digest)
-    body = signed_part + u16(0) + digest[:2] + mpi(value[:KEY_SIZE]) + mpi(value[KEY_SIZE:])
+    body = signed_part + u16(0) + digest[:HINT_SIZE] + mpi(value[:KEY_SIZE]) + mpi(value[KEY_SIZE:])
     return packet(Tag.SIGNATURE, body)
 
 

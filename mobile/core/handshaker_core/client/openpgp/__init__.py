@@ -5,7 +5,7 @@ secrecy. It serves to prove an identity outside of the messenger, and for files 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -165,7 +165,7 @@ class OpenPgp:
             armored=armored,
             now=self._core.clock(),
             rng=self._core.rng,
-            progress=lambda share: progress("encrypt", share),
+            progress=_from_a_thread(progress, "encrypt"),
         )
         return await asyncio.to_thread(work)
 
@@ -217,6 +217,16 @@ def _bundles(u: Unit, reference: int | str) -> tuple[Contact, list[BundleId]]:
     who = conversations.resolve(u, reference)
     certificates = [device.certificate for device in devices.of_contact(u.c, who.id)]
     return who, [found.bundle_id for found in sorted(certificates, key=lambda each: each.issued_at)]
+
+
+def _from_a_thread(progress: StepProgress, step: str) -> Callable[[float], None]:
+    """Progress is told on the event loop, wherever the work is done."""
+    loop = asyncio.get_running_loop()
+
+    def tell(share: float) -> None:
+        loop.call_soon_threadsafe(progress, step, share)
+
+    return tell
 
 
 def _small(path: Path) -> bytes:
