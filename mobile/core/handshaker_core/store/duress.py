@@ -1,42 +1,55 @@
-"""The decoy behind the duress passphrase: a second database in the place where every home has one."""
+"""The decoy behind the duress passphrase: an ordinary home's database, moved to where every home has a second one."""
 
-from collections.abc import Callable
+import os
+import shutil
 from pathlib import Path
 
-from handshaker_core.protocol.randomness import system_randomness
-from handshaker_core.protocol.root import StoreRecoveryKey
-from handshaker_core.store import twins
-from handshaker_core.store.connection import Connection
-from handshaker_core.store.database import Database
-from handshaker_core.store.files import explained
-from handshaker_core.store.vault import DatabaseKey, Unlocked
+from handshaker_core.store import twins, unlocking
+from handshaker_core.store.files import PRIVATE_FILE, explained
+from handshaker_core.store.keystore import Keystore
+from handshaker_core.store.vault import Unlocked
 
 
-def prepare(
-    home: Path,
-    unlocked: Unlocked,
-    passphrase: str,
-    recovery: StoreRecoveryKey | None,
-    furnish: Callable[[Connection], None],
-) -> Unlocked:
-    """Make the decoy's database beside the home's own, and the vault's content that leads to it.
+def adopt(home: Path, unlocked: Unlocked, other: Path, passphrase: str, keystore: Keystore) -> Unlocked:
+    """Put the database of another home in place of this one's second.
 
-    Nothing leads to the decoy before the vault is written; what a crash leaves is random bytes for everybody.
+    Nothing leads to it before the vault is written; what a crash leaves is random bytes for everybody.
+
+    Args:
+        home: this home.
+        unlocked: its vault's content.
+        other: a whole home that nobody has open.
+        passphrase: the other home's; it becomes the duress passphrase.
+        keystore: where the other one may have a secret.
+
+    Returns:
+        The vault's content that leads to both.
 
     Raises:
-        PassphraseInUse: before anything is done.
-        StoreUnusable.
+        PassphraseInUse: the two homes have the same passphrase; before anything is done.
+        NoStore, WrongPassphrase, StoreInUse, StoreCorrupt, StoreTooNew, StoreUnusable: of the other one.
     """
-    key = DatabaseKey(system_randomness(DatabaseKey.SIZE))
-    changed = unlocked.with_decoy(passphrase, key, recovery)
-
-    def build(path: Path) -> None:
-        database = Database(path, key)
-        try:
-            database.transact(furnish)
-        finally:
-            database.close()
-
-    with explained(home):
-        twins.replace_twin(home, 1 - unlocked.record.file, build)
+    opened = unlocking.open_home(other, passphrase, keystore)
+    try:
+        opened.database.close()
+        record = opened.unlocked.record
+        changed = unlocked.with_decoy(passphrase, record.database, record.recovery)
+        source, target = twins.path_of(other, record.file), twins.path_of(home, 1 - unlocked.record.file)
+        fresh = target.with_name(target.name + unlocking.UNFINISHED)
+        with explained(home):
+            fresh.unlink(missing_ok=True)
+            _copy(source, fresh)
+            fresh.replace(target)
+            twins.forget_side_files(home, 1 - unlocked.record.file)
+            twins.level(home)
+    finally:
+        opened.lock.release()
     return changed
+
+
+def _copy(source: Path, target: Path) -> None:
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    with source.open("rb") as original, os.fdopen(descriptor, "wb") as copy:
+        shutil.copyfileobj(original, copy, 1 << 20)
+        copy.flush()
+        os.fsync(copy.fileno())

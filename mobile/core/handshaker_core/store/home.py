@@ -169,20 +169,19 @@ class Store:
 
         await self._do(change)
 
-    async def set_duress(
-        self, passphrase: str, recovery: StoreRecoveryKey | None, furnish: Callable[[Connection], None]
-    ) -> None:
-        """Make a decoy that a second passphrase opens, destroying the wraps of this home; replaces one that is there.
-
-        Args:
-            passphrase: the second one.
-            recovery: what opens the decoy besides, when it has become the home.
-            furnish: fills the decoy's database, which has today's schema and nothing in it.
+    async def set_duress(self, other: Path, passphrase: str) -> None:
+        """Make another home the decoy of this one: its passphrase opens it from now on *here*, and destroys the wraps of
+        this home by doing so. The other directory is destroyed; a decoy that is there already is replaced.
 
         Raises:
-            PassphraseInUse, StoreUnusable.
+            PassphraseInUse, StoreUnusable, and what `open` raises about the other home; nothing is changed then.
         """
-        await self._do(lambda: self._write(duress.prepare(self.home, self._unlocked, passphrase, recovery, furnish)))
+
+        def change() -> None:
+            self._write(duress.adopt(self.home, self._unlocked, other, passphrase, self._keystore))
+            panic.destroy(other, keystore=self._keystore)
+
+        await self._do(change)
 
     async def clear_duress(self) -> None:
         """One passphrase again; no difference where there was no other. Raises: StoreUnusable."""

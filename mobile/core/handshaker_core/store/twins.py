@@ -6,7 +6,6 @@ does not look at what follows its last page, so that a file is brought to its si
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from handshaker_core.store.files import PRIVATE_FILE
@@ -51,17 +50,6 @@ def forget_side_files(home: Path, file: int) -> None:
     for suffix in SIDE_FILES:
         path = path_of(home, file)
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def replace_twin(home: Path, file: int, build: Callable[[Path], None]) -> None:
-    """Put a database that `build` makes in place of a file. Raises: OSError."""
-    path = path_of(home, file)
-    fresh = path.with_name(path.name + ".new")
-    for suffix in ("", *SIDE_FILES):
-        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
-    build(fresh)
-    fresh.replace(path)
-    level(home)
 
 
 def _append(path: Path, count: int) -> None:
