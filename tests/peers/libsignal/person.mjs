@@ -1,6 +1,6 @@
 // One user of libsignal with one device: keys, stores in memory, and the calls that a messenger makes.
 //
-// The stores keep what libsignal gives them: sessions serialised, as libsignal's own in-memory stores in its tests do.
+// Sessions are kept as bytes, as an application's database would, or for measuring as libsignal's own objects.
 import { signal } from "./library.mjs";
 
 class Sessions extends signal.SessionStore {
@@ -14,6 +14,19 @@ class Sessions extends signal.SessionStore {
   }
   async getExistingSessions(addresses) {
     return addresses.map((address) => signal.SessionRecord.deserialize(this.records.get(address.toString())));
+  }
+}
+
+class SessionObjects extends signal.SessionStore {
+  records = new Map();
+  async saveSession(address, record) {
+    this.records.set(address.toString(), record);
+  }
+  async getSession(address) {
+    return this.records.get(address.toString()) ?? null;
+  }
+  async getExistingSessions(addresses) {
+    return addresses.map((address) => this.records.get(address.toString()));
   }
 }
 
@@ -106,13 +119,13 @@ export function addressOf({ uuid, device }) {
 
 export class Person {
   nextPreKey = 1;
-  sessions = new Sessions();
   preKeys = new PreKeys();
   signedPreKeys = new SignedPreKeys();
   kyberPreKeys = new KyberPreKeys();
   senderKeys = new SenderKeys();
 
-  constructor(uuid, device, registration, key = signal.PrivateKey.generate()) {
+  constructor(uuid, device, registration, key = signal.PrivateKey.generate(), keep = "bytes") {
+    this.sessions = keep === "bytes" ? new Sessions() : new SessionObjects();
     this.uuid = uuid;
     this.device = device;
     this.address = addressOf({ uuid, device });
