@@ -34,6 +34,17 @@ class SigningSeed(SecretBytes):
     __slots__ = ()
 
 
+class WipeTicket(SecretBytes):
+    """What ends this device on the server, when nothing else of it is left (32 random bytes)."""
+
+    __slots__ = ()
+
+    @property
+    def hash(self) -> bytes:
+        """What the server keeps of it until then (32 bytes)."""
+        return hashlib.sha256(self.raw).digest()
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class DeviceKey:
     """The key with which this device registers and logs in. It has nothing to do with the identity that contacts see."""

@@ -67,7 +67,7 @@ async def test_an_account_is_there_after_opening_again(server_urls: list[str], t
         assert await client.whoami() == account
         assert parse_link(account.link)[0] == server_urls[0]
         assert as_json(account)["username"] == name
-        await client.change_passphrase(PASSPHRASE, "another")
+        await client.safe.change_passphrase(PASSPHRASE, "another")
     async with await Client.open(home, "another", server=server_urls[1]) as client:
         moved = await client.whoami()
         assert (moved.account_id, moved.server) == (account.account_id, server_urls[1])

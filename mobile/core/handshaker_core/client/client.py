@@ -17,6 +17,7 @@ from handshaker_core.client.errors import LoggedOut, NoSuchMessage, NoSuchReques
 from handshaker_core.client.events import ConnectionState, Listener
 from handshaker_core.client.online import Online
 from handshaker_core.client.openpgp import OpenPgp
+from handshaker_core.client.safekeeping import Safekeeping
 from handshaker_core.client.settings import Settings
 from handshaker_core.client.texts import check_display_name, check_text
 from handshaker_core.client.tokens import Session
@@ -106,10 +107,10 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def change_passphrase(self, old: str, new: str) -> None:
-        """Unlock with another passphrase from now on. Raises: WrongPassphrase, EmptyPassphrase."""
-        opening.check_passphrase(new)
-        await self._core.store.change_passphrase(old, new)
+    @property
+    def safe(self) -> Safekeeping:
+        """What protects the account here: passphrase, phrase, keystore, decoy, backups, disappearing messages, panic."""
+        return Safekeeping(self._core)
 
     # --- Account -------------------------------------------------------------------------------------------------
 

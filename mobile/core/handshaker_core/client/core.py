@@ -1,9 +1,9 @@
 """What the parts of the client share: store, server, clock, listeners, and who has something to do."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from handshaker_core.client.events import EventHub
 from handshaker_core.client.settings import Settings
@@ -41,6 +41,7 @@ class Core:
     rng: Randomness
     hub: EventHub = field(default_factory=EventHub)
     signals: dict[Signal, asyncio.Event] = field(default_factory=lambda: {signal: asyncio.Event() for signal in Signal})
+    background: "set[asyncio.Future[None]]" = field(default_factory=set)
 
     @property
     def api(self) -> Api:
@@ -68,8 +69,20 @@ class Core:
         for signal in unit.signals:
             self.signals[signal].set()
 
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in the background until the client is closed."""
+        self.background.add(asyncio.ensure_future(work))
+
+    async def stop_background(self) -> None:
+        """End what runs in the background."""
+        for task in self.background:
+            task.cancel()
+        await asyncio.gather(*self.background, return_exceptions=True)
+        self.background.clear()
+
     async def close(self) -> None:
         """Close connections, listeners and the store."""
+        await self.stop_background()
         await self.transport.close()
         self.hub.close()
         await self.store.close()

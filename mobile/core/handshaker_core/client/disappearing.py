@@ -9,11 +9,12 @@ from handshaker_core.client import notices
 from handshaker_core.client.content import LONGEST_TIMER_SECONDS, MESSAGE_ID_SIZE, Content, TimerChanged
 from handshaker_core.client.core import Core, wait_any
 from handshaker_core.client.errors import InvalidTimer, NotConnected
-from handshaker_core.client.events import MessageExpired
+from handshaker_core.client.events import MessageExpired, Trouble
 from handshaker_core.client.sending import post_to_contact
 from handshaker_core.client.unit import Signal, Unit
 from handshaker_core.model import ContactId, Notice
 from handshaker_core.store import contacts, timers
+from handshaker_core.store.errors import StoreError
 from handshaker_core.store.outbox import Kind
 
 LONGEST_WAIT_SECONDS = 60.0
@@ -75,8 +76,12 @@ async def keep_sweeping(core: Core) -> None:
     signal = core.signals[Signal.TIMERS]
     while True:
         signal.clear()
-        due_at = await sweep_now(core)
-        wait = None if due_at is None else min(LONGEST_WAIT_SECONDS, max(0.0, due_at - core.clock()))
+        wait: float | None = LONGEST_WAIT_SECONDS
+        try:
+            due_at = await sweep_now(core)
+            wait = None if due_at is None else min(LONGEST_WAIT_SECONDS, max(0.0, due_at - core.clock()))
+        except StoreError as error:
+            core.hub.publish([Trouble("disappearing", error.reason, str(error))])
         await wait_any(signal, wait)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from handshaker_core.client import setup
+from handshaker_core.client import disappearing, setup
 from handshaker_core.client.core import Core
 from handshaker_core.client.errors import EmptyPassphrase, ProxyRequired, ServerRequired
 from handshaker_core.client.settings import Settings, load
@@ -52,8 +52,10 @@ async def open_core(where: Where, passphrase: str, *, create: bool, clock: Clock
         store = await Store.open(where.home, passphrase)
     try:
         opened = await store.run(lambda c: _prepare(c, where, clock, rng))
+        if opened.keys.root is not None:
+            await store.set_recovery(opened.keys.root.store_recovery())
         way = Way(opened.proxy, where.ca_file)
-        return Core(
+        core = Core(
             store=store,
             keys=opened.keys,
             settings=opened.settings,
@@ -66,6 +68,8 @@ async def open_core(where: Where, passphrase: str, *, create: bool, clock: Clock
     except BaseException:
         await store.close()
         raise
+    core.start(disappearing.keep_sweeping(core))
+    return core
 
 
 def check_passphrase(passphrase: str) -> None:

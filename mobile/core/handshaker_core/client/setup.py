@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from handshaker_core.client import prekeys
+from handshaker_core.client import prekeys, wiping
 from handshaker_core.client.core import Core, StepProgress, no_progress
 from handshaker_core.client.tokens import Session
 from handshaker_core.client.unit import Unit
@@ -74,6 +74,7 @@ async def set_up(core: Core, session: Session, progress: StepProgress = no_progr
     await prekeys.publish(core, session)
     await prekeys.upload(core, session, progress)
     await create_missing_mailboxes(core, progress)
+    await wiping.leave_ticket(core, session)
 
 
 async def _register(core: Core, session: Session, progress: StepProgress) -> None:

@@ -4,12 +4,12 @@ import base64
 from typing import TypeVar
 
 from google.protobuf.message import Message
-from handshaker_proto.auth.v1 import auth_pb2
+from handshaker_proto.auth.v1 import auth_pb2, wipe_pb2
 from handshaker_proto.blobstore.v1 import mailboxes_pb2
 from handshaker_proto.keys.v1 import keys_pb2
 from handshaker_proto.options.v1 import options_pb2
 
-from handshaker_core.credentials import AccessToken, DeviceKey, Mailbox, Tokens
+from handshaker_core.credentials import AccessToken, DeviceKey, Mailbox, Tokens, WipeTicket
 from handshaker_core.net.errors import RefusedByServer
 from handshaker_core.net.http import Plane, Route, Transport
 from handshaker_core.net.pow import Progress, solve
@@ -28,6 +28,8 @@ _CREATE_SESSION = Route(Plane.ANONYMOUS, "POST", "/a/v1/sessions", idempotent=Fa
 _REFRESH_SESSION = Route(Plane.ANONYMOUS, "POST", "/a/v1/sessions/refresh", idempotent=False)
 _END_SESSION = Route(Plane.ACCOUNT, "DELETE", "/v1/session", idempotent=True)
 _ACCOUNT = Route(Plane.ACCOUNT, "GET", "/v1/account", idempotent=True)
+_CREATE_WIPE_TICKET = Route(Plane.ACCOUNT, "PUT", "/v1/wipe-ticket", idempotent=True)
+_REDEEM_WIPE_TICKET = Route(Plane.ANONYMOUS, "POST", "/a/v1/wipe", idempotent=True)
 _PUBLISH_BUNDLE = Route(Plane.ACCOUNT, "PUT", "/v1/bundles/{bundle_id}", idempotent=True)
 _UPLOAD_PREKEYS = Route(Plane.ACCOUNT, "POST", "/v1/bundles/{bundle_id}/prekeys", idempotent=True)
 _PREKEY_COUNTS = Route(Plane.ACCOUNT, "GET", "/v1/bundles/{bundle_id}/counts", idempotent=True)
@@ -95,6 +97,18 @@ class Api:
         """Account id and device id behind the token."""
         answer = await self._transport.call(_ACCOUNT, None, auth_pb2.GetAccountResponse, token=token)
         return answer.account_id, answer.device_id
+
+    async def create_wipe_ticket(self, token: AccessToken, ticket: WipeTicket) -> None:
+        """Leave the hash of this device's wipe ticket, in place of the one before."""
+        request = wipe_pb2.CreateWipeTicketRequest(ticket_hash=ticket.hash)
+        await self._transport.call(
+            _CREATE_WIPE_TICKET, request, wipe_pb2.CreateWipeTicketResponse.Created, token=token
+        )
+
+    async def redeem_wipe_ticket(self, ticket: WipeTicket) -> None:
+        """End this device, or the account with it. Raises: RefusedByServer (`refused`) for one that is not known."""
+        request = wipe_pb2.RedeemWipeTicketRequest(ticket=ticket.raw)
+        await self._transport.call(_REDEEM_WIPE_TICKET, request, wipe_pb2.RedeemWipeTicketResponse.Wiped)
 
     async def publish_bundle(self, token: AccessToken, bundle_id: BundleId, base: keys_pb2.BundleBase) -> None:
         """Publish or replace what the bundle always holds."""
