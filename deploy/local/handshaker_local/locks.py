@@ -9,9 +9,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "requirements"
+SERVICES = ("auth", "keys", "signaling", "blobstore", "notify", "gateway")
 # What stands in each file, as uv's options.
 LOCKS = {
     "build": ["--only-group=build"],
+    "services": ["--no-default-groups", *(f"--package=handshaker-{service}" for service in SERVICES)],
     "run": ["--all-packages", "--no-default-groups"],
     "dev": ["--all-packages", "--group=dev"],
 }
