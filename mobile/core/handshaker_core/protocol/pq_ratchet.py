@@ -183,7 +183,8 @@ def send(
         header = PqHeader(state.epoch, ChunkKind.CIPHERTEXT, *turn(exchange.payload, exchange.position))
     if isinstance(exchange, Offering | Answering):
         exchange = replace(exchange, position=(exchange.position + 1) % TURNS)
-    return replace(state, exchange=exchange), header, state.keys.salt(state.role)
+    stepped = PqRatchetState(state.role, state.epoch, state.keys, state.seen, state.since, exchange, state.past)
+    return stepped, header, state.keys.salt(state.role)
 
 
 def salt_for(state: PqRatchetState, header: PqHeader) -> PqMessageSalt:
@@ -291,7 +292,8 @@ def _count(state: PqRatchetState, now: float) -> PqRatchetState:
     if seconds < since:
         since, past = seconds, past.clock_set_back(seconds)
     past = past.without_older(seconds - PAST_EPOCH_SECONDS)
-    return replace(state, seen=min(state.seen + 1, _MAX_COUNT), since=since, past=past)
+    seen = min(state.seen + 1, _MAX_COUNT)
+    return PqRatchetState(state.role, state.epoch, state.keys, seen, since, state.exchange, past)
 
 
 def _is_due(state: PqRatchetState, now: float, trigger: Trigger) -> bool:
