@@ -4,7 +4,9 @@ from typing import Final
 
 from handshaker_core import client
 from handshaker_core import errors as core
+from handshaker_core.client import openpgp
 from handshaker_core.net import errors as net
+from handshaker_core.openpgp.errors import InvalidUserId
 from handshaker_core.store import errors as store
 
 from handshaker_cli.errors import CommandError
@@ -25,6 +27,9 @@ _BY_CLASS: Final[tuple[tuple[type[core.HandshakerError], ExitCode], ...]] = (
     (store.StoreError, ExitCode.USAGE),
     (client.AddressGone, ExitCode.REFUSED),
     (client.UnknownUsername, ExitCode.REFUSED),
+    (openpgp.NotPublished, ExitCode.REFUSED),
+    (openpgp.ForeignCertificate, ExitCode.NOT_VERIFIED),
+    (InvalidUserId, ExitCode.USAGE),
     (client.NewIdentity, ExitCode.NOT_VERIFIED),
     (client.NotVerified, ExitCode.NOT_VERIFIED),
     (core.InvalidUsername, ExitCode.USAGE),

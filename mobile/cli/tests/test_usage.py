@@ -25,6 +25,7 @@ COMMANDS = [
     "receive",
     "history",
     "verify",
+    "pgp",
     "logout",
     "login",
     "daemon",
@@ -37,6 +38,7 @@ MINIMAL = {
     "send": ["bob.77", "hi"],
     "history": ["bob.77"],
     "verify": ["bob.77"],
+    "pgp": ["export"],
 }
 
 

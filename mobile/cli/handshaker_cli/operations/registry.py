@@ -7,7 +7,7 @@ from handshaker_core.client import Client
 
 from handshaker_cli.codec import Malformed, decode
 from handshaker_cli.errors import BadCall
-from handshaker_cli.operations import account, messages, people
+from handshaker_cli.operations import account, messages, people, pgp, pgp_arguments
 from handshaker_cli.operations import arguments as arguments_of
 from handshaker_cli.operations.arguments import Arguments
 from handshaker_cli.operations.results import Result
@@ -30,6 +30,18 @@ _OPERATIONS: Final[dict[type[Arguments], Run]] = {
     arguments_of.Send: messages.send,
     arguments_of.Receive: messages.receive,
     arguments_of.History: messages.history,
+    pgp_arguments.PgpExport: pgp.export,
+    pgp_arguments.PgpExportSecret: pgp.export_secret,
+    pgp_arguments.PgpImport: pgp.import_,
+    pgp_arguments.PgpFetch: pgp.fetch,
+    pgp_arguments.PgpShow: pgp.show,
+    pgp_arguments.PgpPublish: pgp.publish,
+    pgp_arguments.PgpUnpublish: pgp.unpublish,
+    pgp_arguments.PgpEncrypt: pgp.encrypt,
+    pgp_arguments.PgpDecrypt: pgp.decrypt,
+    pgp_arguments.PgpSign: pgp.sign,
+    pgp_arguments.PgpVerify: pgp.verify,
+    pgp_arguments.PgpHistory: pgp.history,
 }
 _BY_NAME: Final[dict[str, type[Arguments]]] = {kind.command: kind for kind in _OPERATIONS}
 

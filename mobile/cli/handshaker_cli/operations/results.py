@@ -118,6 +118,53 @@ class SafetyNumber(Result):
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate(Result):
+    """An OpenPGP certificate that is proven to belong to an identity: yours, or that of `contact`.
+
+    `verified`: whether the safety number with the contact was compared.
+    """
+
+    type: ClassVar[str] = "certificate"
+    fingerprint: str
+    user_id: str
+    contact: int | None
+    name: str | None
+    verified: bool | None
+    armored: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Result):
+    """A file that was written; kind: certificate, secret_key, encrypted, signature, history."""
+
+    type: ClassVar[str] = "written"
+    file: str
+    kind: str
+    bytes: int
+    messages: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(Result):
+    """A file that was decrypted or verified; signature: good, unknown (by somebody not known), none.
+
+    `file` is where the content is now, null where nothing had to be written.
+    """
+
+    type: ClassVar[str] = "checked"
+    file: str | None
+    bytes: int
+    encrypted: bool
+    signature: str
+    fingerprint: str | None
+    own: bool
+    contact: int | None
+    name: str | None
+    verified: bool | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ready(Result):
     """The process keeps the account open from now on."""
 
@@ -147,7 +194,21 @@ class Progress(Result):
 
 
 _RESULTS: Final[dict[str, type[Result]]] = {
-    kind.type: kind for kind in (Account, Found, Contact, Request, Message, SafetyNumber, Ready, Notice, Progress)
+    kind.type: kind
+    for kind in (
+        Account,
+        Found,
+        Contact,
+        Request,
+        Message,
+        SafetyNumber,
+        Certificate,
+        Written,
+        Checked,
+        Ready,
+        Notice,
+        Progress,
+    )
 }
 
 

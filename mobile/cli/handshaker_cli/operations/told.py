@@ -15,6 +15,9 @@ _STEPS: Final = {
     "mailbox": "Proof of work for the mailbox",
     "lookup": "Proof of work for the lookup",
     "bundle": "Proof of work for first contact",
+    "certificate": "Proof of work for the certificate",
+    "encrypt": "Encrypting",
+    "history": "Exporting",
     "prekeys": "Publishing keys",
     "username": "Taking the username",
 }

@@ -70,24 +70,21 @@ class OpenPgp:
         """The own certificate: always the same, and without a name unless one is given. Raises: InvalidUserId."""
         return people.info(self._own().certificate(name), None)
 
-    async def export_secret(self, target: Path, passphrase: str, name: str | None = None) -> CertificateInfo:
-        """Write the secret key to a new file, armored, protected by a passphrase alone.
+    async def export_certificate(self, target: Path, name: str | None = None) -> int:
+        """Write the own certificate to a new file, armored. Returns: bytes. Raises: InvalidUserId, FileExists, FileUnusable."""
+        certificate = await self.certificate(name)
+        return await asyncio.to_thread(_write, target, certificate.armored)
+
+    async def export_secret(self, target: Path, passphrase: str, name: str | None = None) -> int:
+        """Write the secret key to a new file, armored, protected by a passphrase alone. Returns: bytes.
 
         Whoever has both can sign as this person and read everything that was ever encrypted to the certificate.
 
         Raises:
             NoPassphrase, InvalidUserId, FileExists, FileUnusable.
         """
-        own = self._own()
-        certificate = own.certificate(name)
-
-        def write() -> None:
-            with writing(target) as file:
-                secret = secret_key(own, passphrase, self._core.rng, name)
-                file.write(armor(ArmorType.PRIVATE_KEY, secret).encode())
-
-        await asyncio.to_thread(write)
-        return people.info(certificate, None)
+        secret = await asyncio.to_thread(secret_key, self._own(), passphrase, self._core.rng, name)
+        return await asyncio.to_thread(_write, target, armor(ArmorType.PRIVATE_KEY, secret))
 
     async def publish(self) -> CertificateInfo:
         """Have the server give the own certificate, without a name, to those who know the contact address.
@@ -227,6 +224,11 @@ def _from_a_thread(progress: StepProgress, step: str) -> Callable[[float], None]
         loop.call_soon_threadsafe(progress, step, share)
 
     return tell
+
+
+def _write(target: Path, text: str) -> int:
+    with writing(target) as file:
+        return file.write(text.encode())
 
 
 def _small(path: Path) -> bytes:
