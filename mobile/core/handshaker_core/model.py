@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, NewType
 
+from handshaker_core.protocol.live import EndReason, Phase
+
 ContactId = NewType("ContactId", int)
 RequestId = NewType("RequestId", int)
 MessageNumber = NewType("MessageNumber", int)
@@ -145,6 +147,22 @@ class Message:
     notice: Notice | None = None
     expires_after_seconds: int | None = None
     expires_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """How it stands with the live session between this device and one of a contact; never with its key.
+
+    Attributes:
+        phase: `idle`, `offered`, `accepting` (the contact offers one), `live`, `ended`.
+        since_ms: when that began; None where there is none.
+        ended: why it is over; None where it is not.
+    """
+
+    contact_id: ContactId
+    phase: Phase
+    since_ms: int | None
+    ended: EndReason | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from handshaker_core.client.events import EventHub
+from handshaker_core.client.live_states import LiveStates
 from handshaker_core.client.settings import Settings
 from handshaker_core.client.unit import Signal, Unit
 from handshaker_core.clock import Clock
@@ -40,6 +41,7 @@ class Core:
     clock: Clock
     rng: Randomness
     hub: EventHub = field(default_factory=EventHub)
+    live: LiveStates = field(default_factory=LiveStates)
     signals: dict[Signal, asyncio.Event] = field(default_factory=lambda: {signal: asyncio.Event() for signal in Signal})
     background: "set[asyncio.Future[None]]" = field(default_factory=set)
 
@@ -52,8 +54,13 @@ class Core:
         """Run a unit of work; after its commit, tell listeners and wake whoever has something to do."""
 
         def transact(connection: Connection) -> tuple[T, Unit]:
-            unit = Unit(connection, self.keys, self.settings, self.clock(), self.rng)
-            return work(unit), unit
+            unit = Unit(connection, self.keys, self.settings, self.clock(), self.rng, self.live)
+            kept = self.live.kept()
+            try:
+                return work(unit), unit
+            except BaseException:
+                self.live.restore(kept)
+                raise
 
         # A caller that is cancelled does not stop the unit: what is committed has to be told all the same.
         running = asyncio.ensure_future(self.store.run(transact))
@@ -81,7 +88,8 @@ class Core:
         self.background.clear()
 
     async def close(self) -> None:
-        """Close connections, listeners and the store."""
+        """Close connections, listeners and the store; live sessions end."""
+        self.live.clear()
         await self.stop_background()
         await self.transport.close()
         self.hub.close()

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from handshaker_core.model import Contact, ContactId, Message, MessageNumber, Request
+from handshaker_core.model import Contact, ContactId, LiveSession, Message, MessageNumber, Request
 
 LONGEST_QUEUE = 10_000
 
@@ -34,6 +34,15 @@ class NoticeAdded(Event):
 
     type: ClassVar[str] = "notice_added"
     message: Message
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSessionChanged(Event):
+    """A live session was offered, agreed or ended."""
+
+    type: ClassVar[str] = "live_session_changed"
+    session: LiveSession
     contact: Contact
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from handshaker_core.client.events import Event
+from handshaker_core.client.live_states import LiveStates
 from handshaker_core.client.settings import Settings
 from handshaker_core.clock import milliseconds
 from handshaker_core.protocol.randomness import Randomness
@@ -27,6 +28,10 @@ class Signal(Enum):
     """Mailboxes have to be made or deleted on the server."""
     PREKEYS = auto()
     """A stranger has used prekeys."""
+    DEVICES = auto()
+    """Contacts, or own devices, are to be told about this person's devices."""
+    SESSIONS = auto()
+    """Keys of a session were deleted, or a live session was offered, agreed or ended."""
     TIMERS = auto()
     """The time of messages that disappear may have begun."""
 
@@ -38,6 +43,7 @@ class Unit:
     Attributes:
         c: the open transaction.
         now: seconds since 1970, the same for the whole unit.
+        live: live sessions, which are in memory alone; a unit that fails has not changed them.
         events: published after the commit, and only then.
         signals: set after the commit.
     """
@@ -47,6 +53,7 @@ class Unit:
     settings: Settings
     now: float
     rng: Randomness
+    live: LiveStates = field(default_factory=LiveStates)
     events: list[Event] = field(default_factory=list)
     signals: set[Signal] = field(default_factory=set)
 

@@ -53,6 +53,8 @@ class EndReason(StrEnum):
     ENDED_HERE = "ended_here"
     ENDED_BY_CONTACT = "ended_by_contact"
     NO_ANSWER = "no_answer"
+    NOT_THERE = "not_there"
+    """The contact's device is not connected."""
     TOO_LONG = "too_long"
     REPLACED = "replaced"
     """The contact offers a new one, so it does not have the old one any more."""

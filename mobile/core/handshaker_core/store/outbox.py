@@ -71,6 +71,12 @@ def get(c: Connection, frame_id: FrameId) -> Waiting | None:
     return None if row is None else _waiting(row)
 
 
+def of_contact(c: Connection, contact: ContactId) -> list[Waiting]:
+    """Everything that waits for a contact."""
+    rows = c.execute(_SELECT + " WHERE contact_id = ? ORDER BY sequence", (contact,)).fetchall()
+    return [_waiting(row) for row in rows]
+
+
 def next_try(c: Connection, now: float) -> float | None:
     """When the next frame that is held may be sent (seconds since 1970); None when none is held."""
     row = c.execute("SELECT min(next_try_at) FROM outbox WHERE next_try_at > ?", (now,)).fetchone()

@@ -49,6 +49,16 @@ def of_device(c: Connection, contact: ContactId, device_id: DeviceId) -> list[Se
     return [SessionState.from_bytes(row[0]) for row in rows]
 
 
+def current(c: Connection, contact: ContactId, device_id: DeviceId | None = None) -> list[SessionState]:
+    """Sessions that are sent with: with one device of a contact, or with all of them."""
+    rows = c.execute(
+        "SELECT state FROM sessions WHERE contact_id = ?1 AND (?2 IS NULL OR device_id = ?2) AND superseded_at IS NULL"
+        " ORDER BY device_id, awaiting_answer, promoted DESC, handshake_id",
+        (contact, device_id),
+    ).fetchall()
+    return [SessionState.from_bytes(row[0]) for row in rows]
+
+
 def promote(c: Connection, contact: ContactId, session: SessionState) -> None:
     """The peer's device writes with this session: so will we. Both sides come to the same one that way."""
     first = c.execute(_OF_CONTACT, (contact, session.peer.device_id)).fetchone()
@@ -67,6 +77,15 @@ def supersede(c: Connection, contact: ContactId, by: SessionState, now: float) -
         "UPDATE sessions SET superseded_at = ? WHERE contact_id = ? AND device_id = ? AND handshake_id != ?"
         " AND superseded_at IS NULL",
         (now, contact, by.peer.device_id, by.handshake_id),
+    )
+
+
+def delete(c: Connection, contact: ContactId, session: SessionState) -> None:
+    """Forget a session, and those that were replaced with the same device."""
+    c.execute(
+        "DELETE FROM sessions WHERE contact_id = ? AND device_id = ?"
+        " AND (handshake_id = ? OR superseded_at IS NOT NULL)",
+        (contact, session.peer.device_id, session.handshake_id),
     )
 
 
