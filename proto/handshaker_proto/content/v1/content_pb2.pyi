@@ -37,6 +37,8 @@ class Content(_message.Message):
     DEVICE_UPDATE_FIELD_NUMBER: _builtins.int
     SYNC_FIELD_NUMBER: _builtins.int
     TIMER_CHANGED_FIELD_NUMBER: _builtins.int
+    SENDER_KEY_DISTRIBUTION_FIELD_NUMBER: _builtins.int
+    GROUP_LOG_ENTRY_FIELD_NUMBER: _builtins.int
     message_id: _builtins.bytes
     """Random; names the message in receipts and replies."""
     sent_at_ms: _builtins.int
@@ -67,6 +69,10 @@ class Content(_message.Message):
     def sync(self) -> Global___Sync: ...
     @_builtins.property
     def timer_changed(self) -> Global___TimerChanged: ...
+    @_builtins.property
+    def sender_key_distribution(self) -> Global___SenderKeyDistribution: ...
+    @_builtins.property
+    def group_log_entry(self) -> Global___GroupLogEntry: ...
     def __init__(
         self,
         *,
@@ -85,16 +91,60 @@ class Content(_message.Message):
         device_update: Global___DeviceUpdate | None = ...,
         sync: Global___Sync | None = ...,
         timer_changed: Global___TimerChanged | None = ...,
+        sender_key_distribution: Global___SenderKeyDistribution | None = ...,
+        group_log_entry: Global___GroupLogEntry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "end_session", b"end_session", "live_accept", b"live_accept", "live_end", b"live_end", "live_offer", b"live_offer", "receipts", b"receipts", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "end_session", b"end_session", "group_log_entry", b"group_log_entry", "live_accept", b"live_accept", "live_end", b"live_end", "live_offer", b"live_offer", "receipts", b"receipts", "sender_key_distribution", b"sender_key_distribution", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "end_session", b"end_session", "expires_after_seconds", b"expires_after_seconds", "live_accept", b"live_accept", "live_end", b"live_end", "live_offer", b"live_offer", "message_id", b"message_id", "receipts", b"receipts", "sent_at_ms", b"sent_at_ms", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "connection_accepted", b"connection_accepted", "connection_rejected", b"connection_rejected", "connection_request", b"connection_request", "device_update", b"device_update", "end_session", b"end_session", "expires_after_seconds", b"expires_after_seconds", "group_log_entry", b"group_log_entry", "live_accept", b"live_accept", "live_end", b"live_end", "live_offer", b"live_offer", "message_id", b"message_id", "receipts", b"receipts", "sender_key_distribution", b"sender_key_distribution", "sent_at_ms", b"sent_at_ms", "sync", b"sync", "text", b"text", "timer_changed", b"timer_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["text", "receipts", "connection_request", "connection_accepted", "connection_rejected", "end_session", "live_offer", "live_accept", "live_end", "device_update", "sync", "timer_changed"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["text", "receipts", "connection_request", "connection_accepted", "connection_rejected", "end_session", "live_offer", "live_accept", "live_end", "device_update", "sync", "timer_changed", "sender_key_distribution", "group_log_entry"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
 Global___Content: _TypeAlias = Content  # noqa: Y015
+
+@_typing.final
+class SenderKeyDistribution(_message.Message):
+    """A sender key of a group, for the device at the other end of the session; docs/protocol/groups.md fixes the bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISTRIBUTION_FIELD_NUMBER: _builtins.int
+    distribution: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        distribution: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distribution", b"distribution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SenderKeyDistribution: _TypeAlias = SenderKeyDistribution  # noqa: Y015
+
+@_typing.final
+class GroupLogEntry(_message.Message):
+    """A signed entry of a group's membership log; docs/protocol/groups.md fixes the bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    entry: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        entry: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GroupLogEntry: _TypeAlias = GroupLogEntry  # noqa: Y015
 
 @_typing.final
 class EndSession(_message.Message):
