@@ -9,6 +9,7 @@ from handshaker_core.protocol.bundle import PreKeyBundle, Suite, generate_device
 from handshaker_core.protocol.device import DeviceCertificate, DeviceId
 from handshaker_core.protocol.keys import DeviceIdentityKeyPair, ExportedSecret, IdentityKeyPair
 from handshaker_core.protocol.labels import Label
+from handshaker_core.protocol.party import parties
 from handshaker_core.protocol.pqxdh import LastResortUse
 from handshaker_core.protocol.prekeys import KemPreKey, LastResortKemPreKey, OneTimePreKey, SignedPreKey
 from handshaker_core.protocol.profile import HANDSHAKER_V1
@@ -121,9 +122,7 @@ def agreement() -> Json:
             responder,
             handshake,
             peer=initiator.key.public.x25519,
-            parties=sessions._parties(  # noqa: SLF001 - the vectors show what it makes
-                initiator.certificate, initiator.keys.seal.public, responder.certificate
-            ),
+            parties=parties(initiator.certificate, initiator.keys.seal.public, responder.certificate),
         )
         kem = responder.kem if one_time else responder.keys.last_resort
         cases.append(

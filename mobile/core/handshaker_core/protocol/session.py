@@ -6,7 +6,6 @@ of the initiator carries the handshake, so that any one of them is enough to sta
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Self
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,15 +22,14 @@ from handshaker_core.protocol.keys import (
     DeviceIdentityKeyPair,
     ExportedSecret,
     IdentityPublicKey,
-    KeyType,
     MessageKey,
 )
 from handshaker_core.protocol.labels import Label
 from handshaker_core.protocol.padding import PADDING_OVERHEAD, pad, unpad
+from handshaker_core.protocol.party import HANDSHAKE_ID_SIZE, PARTY_SIZE, name_handshake, parties, party
 from handshaker_core.protocol.pq_ratchet import PQ_HEADER_SIZE, PqHeader, PqMessageSalt, PqRatchetState, Role
 from handshaker_core.protocol.pqxdh import ConsumedPreKeys, Handshake, Offer, PreKeyLookup
 from handshaker_core.protocol.profile import HANDSHAKER_V1 as PROFILE
-from handshaker_core.protocol.profile import Parties
 from handshaker_core.protocol.randomness import Randomness, system_randomness
 from handshaker_core.protocol.seal import SEAL_PUBLIC_SIZE, SealKeyPair, SealPublicKey
 from handshaker_core.protocol.sealed_sender import (
@@ -46,8 +44,6 @@ from handshaker_core.protocol.sealed_sender import (
 )
 from handshaker_core.protocol.wire import Reader, u8, u32
 
-HANDSHAKE_ID_SIZE = 32
-PARTY_SIZE = 1 + 32 + 1 + 32 + 16
 ASSOCIATED_DATA_SIZE = 1 + PARTY_SIZE + 33 + PARTY_SIZE + 33
 
 _STATE_VERSION = 2
@@ -200,14 +196,14 @@ def initiate(
     bundle, seal_key = verified.bundle, local.seal_keys[0].public
     peer = bundle.certificate
     offer = Offer(peer.device_key.x25519, bundle.signed_prekey, bundle.one_time_prekey, bundle.kem_prekey)
-    parties = _parties(local.certificate, seal_key, peer)
-    agreement, handshake = pqxdh.initiate(PROFILE, local.key.x25519_private, offer, parties, rng)
+    both = parties(local.certificate, seal_key, peer)
+    agreement, handshake = pqxdh.initiate(PROFILE, local.key.x25519_private, offer, both, rng)
     opening = Opening(handshake, seal_key)
     session = SessionState(
         local=local.certificate,
         peer=peer,
         peer_seal_key=bundle.seal_key,
-        handshake_id=_handshake_id(local.certificate, opening),
+        handshake_id=name_handshake(local.certificate, opening),
         associated_data=agreement.associated_data,
         pending=opening,
         ratchet=double_ratchet.initiate(PROFILE, agreement.secret, agreement.ratchet_key, rng),
@@ -264,11 +260,10 @@ def compose(
     size: FrameSize | None = None,
     rng: Randomness = system_randomness,
 ) -> tuple[SessionState, Envelope, "MessageExporter"]:
-    """The first half of `encrypt`: the ratchet's step, before the envelope is sealed. Never to be sent like this."""
+    """The first half of `encrypt`, before the envelope is sealed; never to be sent like this."""
     if size is None:
-        size = FrameSize.SMALL if len(plaintext) <= max_plaintext(session, FrameSize.SMALL) else FrameSize.LARGE
-        if session.awaiting_answer:
-            size = FrameSize.LARGE
+        fits_small = not session.awaiting_answer and len(plaintext) <= MAX_PLAINTEXT_RATCHET_SMALL
+        size = FrameSize.SMALL if fits_small else FrameSize.LARGE
     maximum = max_plaintext(session, size)
     if len(plaintext) > maximum or maximum == 0:
         raise ContentTooLarge(maximum=maximum, actual=len(plaintext))
@@ -296,7 +291,7 @@ def open_frame(local: LocalDevice, frame: bytes) -> Envelope:
 
 def handshake_id(envelope: Envelope) -> bytes | None:
     """Which session an initial message belongs to; None for a ratchet message, which names none."""
-    return None if envelope.opening is None else _handshake_id(envelope.sender, envelope.opening)
+    return None if envelope.opening is None else name_handshake(envelope.sender, envelope.opening)
 
 
 def accept(local: LocalDevice, prekeys: PreKeyLookup, envelope: Envelope, *, now: float) -> Accepted:
@@ -310,25 +305,24 @@ def accept(local: LocalDevice, prekeys: PreKeyLookup, envelope: Envelope, *, now
     opening, peer = envelope.opening, envelope.sender
     if opening is None:
         raise MalformedFrame
-    parties = _parties(peer, opening.seal_key, local.certificate)
+    both = parties(peer, opening.seal_key, local.certificate)
     response = pqxdh.respond(
         PROFILE,
         local.key.x25519_private,
         prekeys,
         opening.handshake,
         peer=peer.device_key.x25519,
-        parties=parties,
+        parties=both,
     )
-    secret = response.agreement.secret
     session = SessionState(
         local=local.certificate,
         peer=peer,
         peer_seal_key=opening.seal_key,
-        handshake_id=_handshake_id(peer, opening),
+        handshake_id=name_handshake(peer, opening),
         associated_data=response.agreement.associated_data,
         pending=None,
-        ratchet=double_ratchet.respond(secret, response.ratchet_pair),
-        pq=pq_ratchet.start(secret, Role.RESPONDER, now),
+        ratchet=double_ratchet.respond(response.agreement.secret, response.ratchet_pair),
+        pq=pq_ratchet.start(response.agreement.secret, Role.RESPONDER, now),
     )
     session, plaintext = decrypt(session, envelope, now=now)
     return Accepted(session, plaintext, response.consumed)
@@ -353,7 +347,7 @@ def decrypt_exporting(
     session: SessionState, envelope: Envelope, *, now: float
 ) -> tuple[SessionState, bytes, "MessageExporter"]:
     """`decrypt` that also returns what secrets can be exported with, the same as the peer's `encrypt_exporting`."""
-    if envelope.sender != session.peer and _party(envelope.sender) != _party(session.peer):
+    if envelope.sender != session.peer and party(envelope.sender) != party(session.peer):
         raise WrongDevice
     if envelope.opening is not None and handshake_id(envelope) != session.handshake_id:
         raise WrongDevice("The first message belongs to another session.")
@@ -402,21 +396,5 @@ def _kind(session: SessionState) -> EnvelopeKind:
 
 
 def _associated_data(session: SessionState, sender: Role, kind: EnvelopeKind) -> bytes:
-    """AD || sender's role || frame version || kind; the ratchet appends its header."""
+    # AD || sender's role || frame version || kind; the ratchet appends its header.
     return session.associated_data + u8(sender) + envelope_data(kind)
-
-
-def _party(certificate: DeviceCertificate) -> bytes:
-    """Type, identity || type, device key || device id (82 bytes)."""
-    identity = u8(KeyType.IDENTITY) + certificate.identity.raw
-    return identity + u8(KeyType.DEVICE_IDENTITY) + certificate.device_key.raw + certificate.device_id
-
-
-def _parties(initiator: DeviceCertificate, seal_key: SealPublicKey, responder: DeviceCertificate) -> Parties:
-    # The seal key has to be bound: it is what the responder will answer to.
-    answer_to = u8(KeyType.SEAL_KEY) + sha256(seal_key.raw).digest()
-    return Parties(initiator=_party(initiator) + answer_to, responder=_party(responder))
-
-
-def _handshake_id(initiator: DeviceCertificate, opening: Opening) -> bytes:
-    return sha256(Label.HANDSHAKE_ID.value + _party(initiator) + opening.encode()).digest()

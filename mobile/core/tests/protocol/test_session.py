@@ -45,7 +45,7 @@ def first_contact(one_time: int = 1) -> tuple[Device, Device, Side, bytes]:
     return alice, bob, a, a.send(b"hello")
 
 
-_, INITIAL_BOB, _, INITIAL_FRAME = first_contact()
+_ALICE, INITIAL_BOB, _SIDE, INITIAL_FRAME = first_contact()
 
 
 @pytest.mark.parametrize("one_time", [0, 1])
