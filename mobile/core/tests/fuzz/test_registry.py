@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import handshaker_cli
@@ -36,9 +37,10 @@ def readers(package: Path, prefix: str) -> Iterator[str]:
                         yield f"{owner}.{function.name}"
 
 
-def found() -> set[str]:
+@cache
+def found() -> frozenset[str]:
     core, cli = Path(handshaker_core.__file__).parent, Path(handshaker_cli.__file__).parent
-    return {*readers(core, ""), *readers(cli, "cli.")}
+    return frozenset({*readers(core, ""), *readers(cli, "cli.")})
 
 
 def test_readers_are_found_at_all() -> None:
