@@ -6,7 +6,6 @@ entries only from devices of members, so that a fork always has somebody who bro
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from handshaker_core.errors import MalformedState, ProtocolError
 from handshaker_core.protocol.groups.change import Resolve
@@ -96,7 +95,7 @@ class GroupLog:
             return self
         if entry.previous != NO_ENTRY and entry.previous not in self.entries:
             newest = [*self.waiting.items(), (entry.entry_hash, entry)][-MAX_WAITING:]
-            return replace(self, waiting=MappingProxyType(dict(newest)))
+            return replace(self, waiting=dict(newest))
         return _take_waiting(_accept(self, entry), entry.entry_hash)
 
     def history(self) -> tuple[LogEntry, ...]:
@@ -199,7 +198,7 @@ def _take_waiting(log: GroupLog, arrived: EntryHash) -> GroupLog:
         previous = arrivals.pop()
         for entry in [found for found in log.waiting.values() if found.previous == previous]:
             others = {found: other for found, other in log.waiting.items() if found != entry.entry_hash}
-            log = replace(log, waiting=MappingProxyType(others))
+            log = replace(log, waiting=others)
             try:
                 log = _accept(log, entry)
             except ProtocolError:
@@ -220,4 +219,4 @@ def _state_at(entries: Mapping[EntryHash, LogEntry], entry_hash: EntryHash) -> M
 
 
 def _with(entries: Mapping[EntryHash, LogEntry], entry: LogEntry) -> Mapping[EntryHash, LogEntry]:
-    return MappingProxyType({**entries, entry.entry_hash: entry})
+    return {**entries, entry.entry_hash: entry}

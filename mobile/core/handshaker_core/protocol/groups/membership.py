@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from types import MappingProxyType
 
 from handshaker_core.protocol.device import DeviceList
 from handshaker_core.protocol.groups.change import (
@@ -263,9 +262,9 @@ def _keep_an_owner(state: MembershipState, person: IdentityPublicKey) -> None:
 
 
 def _with(state: MembershipState, person: IdentityPublicKey, member: Member) -> MembershipState:
-    return replace(state, members=MappingProxyType({**state.members, person: member}))
+    return replace(state, members={**state.members, person: member})
 
 
 def _without(state: MembershipState, person: IdentityPublicKey, sequence: int) -> MembershipState:
     remaining = {other: member for other, member in state.members.items() if other != person}
-    return replace(state, members=MappingProxyType(remaining), readers_left=sequence)
+    return replace(state, members=remaining, readers_left=sequence)
