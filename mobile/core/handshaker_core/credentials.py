@@ -7,6 +7,7 @@ labels separate uses of Ed25519 keys that are never the identity key.
 import hashlib
 from dataclasses import dataclass, field
 from typing import NewType, Self
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -14,6 +15,7 @@ from handshaker_core.protocol.address import SendId, SendSecret
 from handshaker_core.protocol.keys import SecretBytes
 from handshaker_core.protocol.labels import ServerLabel
 from handshaker_core.protocol.randomness import Randomness, system_randomness
+from handshaker_core.protocol.root import RecoveryAuthSeed
 
 RecvId = NewType("RecvId", bytes)
 """Names the receiving side of a mailbox (16 bytes)."""
@@ -77,6 +79,40 @@ class DeviceKey:
     def prove_refresh(self, challenge: bytes, refresh_token: bytes) -> bytes:
         """Signature (64 bytes) for `RefreshSessionRequest.signature`."""
         return self._key.sign(ServerLabel.REFRESH.value + challenge + hashlib.sha256(refresh_token).digest())
+
+    def prove_joining(self, account_id: UUID) -> bytes:
+        """Signature (64 bytes) for `AddDeviceRequest.proof`: this device wants to belong to that account."""
+        return self._key.sign(ServerLabel.ADD_DEVICE.value + account_id.bytes + self.public)
+
+    def prove_new_primary(self, challenge: bytes) -> bytes:
+        """Signature (64 bytes) for `RecoverRequest.device_proof`."""
+        return self._key.sign(ServerLabel.NEW_PRIMARY_DEVICE.value + challenge + self.public)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RecoveryKey:
+    """The key that makes a device the primary when all are lost. It never logs in."""
+
+    seed: RecoveryAuthSeed
+    _key: Ed25519PrivateKey = field(init=False, compare=False)
+    public: bytes = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        key = Ed25519PrivateKey.from_private_bytes(self.seed.raw)
+        object.__setattr__(self, "_key", key)
+        object.__setattr__(self, "public", key.public_key().public_bytes_raw())
+
+    def __repr__(self) -> str:
+        return "RecoveryKey(<redacted>)"
+
+    def prove_account(self, account_id: UUID) -> bytes:
+        """Signature (64 bytes) for `SetRecoveryKeyRequest.proof`."""
+        return self._key.sign(ServerLabel.RECOVERY_KEY.value + account_id.bytes + self.public)
+
+    def prove_recovery(self, challenge: bytes, device_public_key: bytes, *, remove_others: bool) -> bytes:
+        """Signature (64 bytes) for `RecoverRequest.signature`."""
+        flag = b"\1" if remove_others else b"\0"
+        return self._key.sign(ServerLabel.ACCOUNT_RECOVERY.value + challenge + device_public_key + flag)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

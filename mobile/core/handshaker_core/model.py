@@ -166,6 +166,22 @@ class LiveSession:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """The sessions between this device and those of a contact.
+
+    Attributes:
+        sessions: how many there are; 0 once they were ended, until the next message.
+        epoch: how often the post-quantum ratchet has turned in the furthest of them; None where there is none.
+        live: the live session.
+    """
+
+    contact_id: ContactId
+    sessions: int
+    epoch: int | None
+    live: LiveSession
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """Somebody asks somebody to connect.
 

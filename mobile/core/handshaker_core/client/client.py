@@ -13,11 +13,13 @@ from typing import Any, Self, TypeVar
 from handshaker_core.client import connecting, conversations, directory, opening, receipts, requests, sending, setup
 from handshaker_core.client import settings as preferences
 from handshaker_core.client.core import Core, StepProgress, no_progress
+from handshaker_core.client.devices import Devices
 from handshaker_core.client.errors import LoggedOut, NoSuchMessage, NoSuchRequest, NotRegistered
 from handshaker_core.client.events import ConnectionState, Listener
 from handshaker_core.client.online import Online
 from handshaker_core.client.openpgp import OpenPgp
 from handshaker_core.client.safekeeping import Safekeeping
+from handshaker_core.client.sessions import Sessions
 from handshaker_core.client.settings import Settings
 from handshaker_core.client.texts import check_display_name, check_text
 from handshaker_core.client.tokens import Session
@@ -98,6 +100,7 @@ class Client:
 
     async def close(self) -> None:
         """End `run`, close connections and store, end all event streams. A second call does nothing."""
+        await self.sessions.hang_up()
         await self._online.stop()
         await self._core.close()
 
@@ -150,7 +153,7 @@ class Client:
             username=account.username,
             display_name=account.display_name,
             server=self._core.server.url,
-            link=await self.link(),
+            link=await directory.own_link_or_none(self._core),
             logged_in=not account.logged_out,
         )
 
@@ -205,6 +208,16 @@ class Client:
         await self._core.run(lambda u: preferences.save(u.c, changed))
         self._core.settings = changed
         return changed
+
+    @property
+    def devices(self) -> Devices:
+        """The owner's devices: link, list, remove, recover."""
+        return Devices(self._core, self._session)
+
+    @property
+    def sessions(self) -> Sessions:
+        """Live sessions with contacts, and the end of sessions."""
+        return Sessions(self._core)
 
     @property
     def openpgp(self) -> OpenPgp:
@@ -295,8 +308,10 @@ class Client:
 
         Raises:
             EmptyText, TextTooLong, NotConnected, NoSuchContact, AmbiguousContact.
+            NoSession, NetworkError: the session was ended, and a new one cannot be had now. Nothing was queued.
         """
         checked = check_text(text)
+        await self.sessions.ensure(contact)
         number = await self._about(contact, lambda u, who: sending.send_text(u, who.id, checked))
         return await self.message(number)
 

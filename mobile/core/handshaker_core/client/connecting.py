@@ -72,8 +72,10 @@ async def connect(
         InvalidLink, InvalidUsername, UnknownUsername, OwnAddress, AlreadyConnected, NewIdentity, AddressGone,
         OtherDeployment, TextTooLong: see `errors`.
         ProtocolError: what the server gave us is not what the address promises. Nothing was sent.
+        PrimaryDeviceOnly: this is a linked device.
         NetworkError.
     """
+    _ = core.keys.identity  # a linked device answers for nobody; its owner connects on the primary
     greeting = check_greeting(greeting)
     lead = await directory.follow(core, target, progress)
     if lead is None:

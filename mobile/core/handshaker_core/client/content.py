@@ -7,9 +7,17 @@ from typing import TypeAlias
 from google.protobuf.message import DecodeError
 from handshaker_proto.content.v1 import content_pb2
 
+from handshaker_core.client.device_content import (
+    DeviceUpdate,
+    Sync,
+    read_device_content,
+    read_list,
+    write_device_content,
+)
 from handshaker_core.client.texts import MAX_GREETING_BYTES, clean_profile
 from handshaker_core.errors import ProtocolError
 from handshaker_core.protocol.address import ID_SIZE, SEND_SECRET_SIZE, SendId, SendSecret
+from handshaker_core.protocol.device import DeviceList
 from handshaker_core.protocol.live import LIVE_ID_SIZE, LiveId
 from handshaker_core.store.contacts import Profile
 from handshaker_core.store.mailboxes import PeerMailbox
@@ -48,6 +56,7 @@ class ConnectionRequest:
     profile: Profile
     reply_to: PeerMailbox
     greeting: str
+    devices: DeviceList | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class ConnectionAccepted:
 
     profile: Profile
     reply_to: PeerMailbox
+    devices: DeviceList | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,8 @@ Body: TypeAlias = (
     | ConnectionRequest
     | ConnectionAccepted
     | ConnectionRejected
+    | DeviceUpdate
+    | Sync
     | TimerChanged
     | EndSession
     | LiveOffer
@@ -136,15 +148,19 @@ class Content:
             case Receipts(delivered, read):
                 message.receipts.delivered.extend(delivered)
                 message.receipts.read.extend(read)
-            case ConnectionRequest(profile, reply_to, greeting):
+            case ConnectionRequest(profile, reply_to, greeting, devices):
                 message.connection_request.greeting = greeting
+                message.connection_request.device_list = _encoded(devices)
                 _write_profile(message.connection_request.profile, profile)
                 _write_mailbox(message.connection_request.reply_to, reply_to)
-            case ConnectionAccepted(profile, reply_to):
+            case ConnectionAccepted(profile, reply_to, devices):
+                message.connection_accepted.device_list = _encoded(devices)
                 _write_profile(message.connection_accepted.profile, profile)
                 _write_mailbox(message.connection_accepted.reply_to, reply_to)
             case ConnectionRejected():
                 message.connection_rejected.SetInParent()
+            case DeviceUpdate() | Sync():
+                write_device_content(message, self.body)
             case TimerChanged():
                 message.timer_changed.SetInParent()
             case EndSession():
@@ -184,12 +200,21 @@ def _read_body(message: content_pb2.Content) -> Body:
         case "connection_request":
             request = message.connection_request
             greeting = request.greeting.encode()[:MAX_GREETING_BYTES].decode(errors="ignore")
-            return ConnectionRequest(_read_profile(request.profile), _read_mailbox(request.reply_to), greeting)
+            return ConnectionRequest(
+                _read_profile(request.profile),
+                _read_mailbox(request.reply_to),
+                greeting,
+                read_list(request.device_list),
+            )
         case "connection_accepted":
             accepted = message.connection_accepted
-            return ConnectionAccepted(_read_profile(accepted.profile), _read_mailbox(accepted.reply_to))
+            return ConnectionAccepted(
+                _read_profile(accepted.profile), _read_mailbox(accepted.reply_to), read_list(accepted.device_list)
+            )
         case "connection_rejected":
             return ConnectionRejected()
+        case "device_update" | "sync":
+            return read_device_content(message)
         case "timer_changed":
             return TimerChanged()
     return _read_control(message)
@@ -222,6 +247,10 @@ def _live_id(value: bytes) -> LiveId:
     if len(value) != LIVE_ID_SIZE:
         raise MalformedContent
     return LiveId(value)
+
+
+def _encoded(devices: DeviceList | None) -> bytes:
+    return b"" if devices is None else devices.encode()
 
 
 def _message_ids(ids: Iterable[bytes]) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 import re
 
+from handshaker_core.client import syncing
 from handshaker_core.client.errors import AmbiguousContact, NoSuchContact, NotVerified
 from handshaker_core.client.unit import Unit
 from handshaker_core.model import Contact, ContactId
@@ -24,7 +25,7 @@ def resolve(u: Unit, reference: int | str) -> Contact:
         reference = int(reference)
     if isinstance(reference, int):
         found = contacts.get(u.c, ContactId(reference)) if 0 < reference < _NUMBERS_END else None
-        if found is None:
+        if found is None or found.id == contacts.own_self(u.c):
             raise NoSuchContact
         return found
     wanted = reference.strip().removeprefix("@").casefold()
@@ -77,7 +78,14 @@ def verify(u: Unit, contact: ContactId, number: str | SafetyCode | None) -> Cont
         digits = "".join(number.split())
         if len(digits) != DIGITS or digits != safety_number_with(u, contact):
             raise NotVerified
+    contacts.set_attention(u.c, contact, None)
     return _set_verified(u, contact, u.now)
+
+
+def acknowledge(u: Unit, contact: ContactId) -> Contact:
+    """Note that the owner has looked at what has changed about a contact; sending goes on."""
+    contacts.set_attention(u.c, contact, None)
+    return _changed(u, contact)
 
 
 _SCANNED = {
@@ -98,6 +106,11 @@ def unverify(u: Unit, contact: ContactId) -> Contact:
 
 def _set_verified(u: Unit, contact: ContactId, verified_at: float | None) -> Contact:
     contacts.set_verified(u.c, contact, verified_at)
+    return _changed(u, contact)
+
+
+def _changed(u: Unit, contact: ContactId) -> Contact:
+    syncing.share_person(u, contact)
     changed = contacts.get(u.c, contact)
     if changed is None:
         raise NoSuchContact

@@ -62,6 +62,11 @@ async def own_link(core: Core) -> str:
     return make_link(await own_address(core), core.server.url)
 
 
+async def own_link_or_none(core: Core) -> str:
+    """The same; empty on a linked device, which does not hold the key that signs it."""
+    return await own_link(core) if core.keys.identity_pair is not None else ""
+
+
 def check_wanted(wanted: str) -> None:
     """Say what is wrong with a wanted username before anything is done. Raises: InvalidUsername."""
     normalise(wanted if "." in wanted else f"{wanted}.00")

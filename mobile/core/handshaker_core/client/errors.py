@@ -1,6 +1,7 @@
 """What a person asked for that cannot be done. None of these changes anything."""
 
 from handshaker_core.errors import HandshakerError
+from handshaker_core.model import Attention
 
 
 class UsageError(HandshakerError):
@@ -78,6 +79,13 @@ class NotConnected(UsageError):
 
     reason = "not_connected"
     sentence = "You are not connected with this contact."
+
+
+class NoSession(UsageError):
+    """There is no session with this contact: it was ended, and nothing was written since."""
+
+    reason = "no_session"
+    sentence = "There is no session with this contact now. The next message starts a new one."
 
 
 class ReconnectNeeded(UsageError):
@@ -184,6 +192,60 @@ class InvalidTimer(UsageError):
 
     reason = "invalid_timer"
     sentence = "Messages can disappear after one second at the earliest and a year at the latest."
+
+
+class AttentionNeeded(UsageError):
+    """Something about the contact has changed, and sending waits until the owner has looked.
+
+    Attributes:
+        attention: what.
+    """
+
+    reason = "attention_needed"
+
+    def __init__(self, attention: Attention) -> None:
+        super().__init__(_ATTENTION[attention])
+        self.attention = attention
+
+
+_ATTENTION = {
+    Attention.DEVICE_ADDED: (
+        "This contact has added a device, which will read what you write. Ask them whether it is theirs; then `verify` them or"
+        " `acknowledge` the change, and send again."
+    ),
+    Attention.IDENTITY_CHANGED: (
+        "This contact's username leads to somebody with another identity now. Ask them what has happened before you"
+        " `acknowledge` it; nothing was sent."
+    ),
+}
+
+
+class DeviceUnknown(UsageError):
+    """No own device of that number or name."""
+
+    reason = "device_unknown"
+    sentence = "You have no device of that number or name."
+
+
+class DeviceNotRemovable(UsageError):
+    """The device that removes, or the primary."""
+
+    reason = "device_not_removable"
+    sentence = "This is the device that you are using; another device cannot be removed in its place."
+
+
+class HomeInUse(UsageError):
+    """A second account in one home."""
+
+    reason = "home_in_use"
+    sentence = "This home has an account already; use an empty directory (--home) for the other one."
+
+
+class RecoveryRefused(UsageError):
+    """The server knows no account that the phrase recovers."""
+
+    reason = "recovery_refused"
+    sentence = "The server knows no account that this recovery phrase belongs to. Is it the right server, and the right phrase?"
 
 
 class InvalidSetting(UsageError):

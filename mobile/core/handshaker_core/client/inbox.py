@@ -6,17 +6,22 @@ back and never stands in the way of the next.
 
 from collections.abc import Iterable
 
-from handshaker_core.client import disappearing
+from handshaker_core.client import device_lists, disappearing, ending, introductions, live
 from handshaker_core.client.content import (
     ConnectionAccepted,
     ConnectionRejected,
     ConnectionRequest,
     Content,
+    EndSession,
+    LiveAccept,
+    LiveEnd,
+    LiveOffer,
     MalformedContent,
     Receipts,
     Text,
     TimerChanged,
 )
+from handshaker_core.client.device_content import DeviceUpdate, Sync
 from handshaker_core.client.events import FrameUnreadable
 from handshaker_core.client.receipts import take as take_receipts
 from handshaker_core.client.requests import (
@@ -27,13 +32,20 @@ from handshaker_core.client.requests import (
     take_request,
 )
 from handshaker_core.client.unit import Signal, Unit
-from handshaker_core.errors import DuplicateMessage, MalformedFrame, ProtocolError, UndecryptableMessage
+from handshaker_core.errors import (
+    DuplicateMessage,
+    MalformedFrame,
+    ProtocolError,
+    UndecryptableMessage,
+    UnlistedDevice,
+    WrongIdentity,
+)
 from handshaker_core.model import ContactId, ContactState, Direction, MessageKind, MessageState
 from handshaker_core.net.relay import IncomingFrame
 from handshaker_core.protocol import session as protocol
-from handshaker_core.protocol.sealed_sender import Envelope, EnvelopeKind, check_sender
-from handshaker_core.protocol.session import SessionState
-from handshaker_core.store import contacts, devices, mailboxes, messages, outbox, prekeys, seen, sessions
+from handshaker_core.protocol.sealed_sender import Envelope, EnvelopeKind
+from handshaker_core.protocol.session import MessageExporter, SessionState
+from handshaker_core.store import contacts, mailboxes, messages, outbox, prekeys, seen, sessions
 from handshaker_core.store.connection import StorageFailure
 from handshaker_core.store.messages import NewMessage
 from handshaker_core.store.prekeys import StoredPreKeys
@@ -44,7 +56,7 @@ INTERNAL_ERROR = "internal_error"
 def take_all(u: Unit, frames: Iterable[IncomingFrame]) -> None:
     """Take frames, each for itself: whatever one of them does, the others are not touched by it."""
     for frame in frames:
-        told = len(u.events)
+        told, live_before = len(u.events), u.live.kept()
         u.c.execute("SAVEPOINT frame")
         try:
             take(u, frame)
@@ -53,6 +65,7 @@ def take_all(u: Unit, frames: Iterable[IncomingFrame]) -> None:
         except Exception:  # noqa: BLE001 - a mistake of ours must not make the server deliver this frame for ever
             u.c.execute("ROLLBACK TO frame")
             del u.events[told:]
+            u.live.restore(live_before)
             seen.add(u.c, frame.frame_id, u.now)
             own = mailboxes.get(u.c, frame.recv_id)
             _record_unreadable(u, None if own is None else own.contact, frame, INTERNAL_ERROR)
@@ -70,53 +83,71 @@ def take(u: Unit, frame: IncomingFrame) -> None:
         envelope = protocol.open_frame(u.keys.local, frame.frame)
         _check_sender(u, own.contact, envelope)
         if envelope.kind is EnvelopeKind.INITIAL:
-            _take_initial(u, envelope)
+            _take_initial(u, own.contact, envelope)
         else:
             _take_ratchet(u, own.contact, envelope)
     except DuplicateMessage:
         pass  # the same message in another frame: a resend whose frame id was lost, or a replay
     except ProtocolError as error:
+        if isinstance(error, UnlistedDevice) and mailboxes.is_retired(u.c, frame.recv_id):
+            return  # a device that was removed, at a mailbox that nobody else writes to any more
         _record_unreadable(u, own.contact, frame, error.reason)
 
 
 def _check_sender(u: Unit, contact: ContactId | None, envelope: Envelope) -> None:
     """Check the sender against the contact whose mailbox it is, and against that person's devices.
 
+    A device that is not known yet may introduce itself by a first message, which brings the list that names it: that is
+    checked once the message is open (`_take_initial`).
+
     Raises:
         WrongIdentity, UnlistedDevice.
     """
     sender = envelope.sender
-    expected = sender.identity if contact is None else contacts.identity(u.c, contact)
+    if contact is not None and sender.identity != contacts.identity(u.c, contact):
+        raise WrongIdentity
     known = contacts.by_identity(u.c, sender.identity)
-    check_sender(sender, expected, None if known is None else devices.list_of(u.c, known))
+    if envelope.kind is EnvelopeKind.RATCHET and known is not None:
+        device_lists.check_session(u, known, sender)
 
 
-def _take_initial(u: Unit, envelope: Envelope) -> None:
+def _take_initial(u: Unit, contact: ContactId | None, envelope: Envelope) -> None:
     known = sessions.get(u.c, protocol.handshake_id(envelope) or b"")
     if known is not None:
         contact, session = known
-        stepped, plaintext = protocol.decrypt(session, envelope, now=u.now)
+        device_lists.check_session(u, contact, envelope.sender)
+        stepped, plaintext, exporter = protocol.decrypt_exporting(session, envelope, now=u.now)
         sessions.save(u.c, stepped)
-        _take_content(u, contact, stepped, plaintext)
+        _take_content(u, contact, stepped, plaintext, exporter)
         return
     accepted = protocol.accept(u.keys.local, StoredPreKeys(u.c), envelope, now=u.now)
     prekeys.consume(u.c, accepted.consumed)
     u.signals.add(Signal.PREKEYS)
     content = Content.decode(accepted.plaintext)
-    if not isinstance(content.body, ConnectionRequest) or envelope.sender.identity == u.keys.identity_key:
-        raise MalformedContent
-    take_request(u, accepted.session, content, content.body)
+    known_contact = contacts.by_identity(u.c, envelope.sender.identity)
+    match content.body:
+        case ConnectionRequest() as body:
+            if envelope.sender.identity == u.keys.identity_key:
+                raise MalformedContent
+            if known_contact is not None:
+                device_lists.check_newest(u, known_contact, envelope.sender, body.devices)
+                device_lists.learn(u, known_contact, body.devices)
+            take_request(u, accepted.session, content, body)
+        case DeviceUpdate() as update if contact is not None:
+            introductions.take_introduction(u, contact, accepted.session, update)
+        case _:
+            raise MalformedContent
 
 
 def _take_ratchet(u: Unit, contact: ContactId | None, envelope: Envelope) -> None:
     if contact is None:
         raise MalformedFrame  # strangers have no session
-    session, plaintext = _decrypt(u, contact, envelope)
+    session, plaintext, exporter = _decrypt(u, contact, envelope)
     sessions.save(u.c, session)
-    _take_content(u, contact, session, plaintext)
+    _take_content(u, contact, session, plaintext, exporter)
 
 
-def _decrypt(u: Unit, contact: ContactId, envelope: Envelope) -> tuple[SessionState, bytes]:
+def _decrypt(u: Unit, contact: ContactId, envelope: Envelope) -> tuple[SessionState, bytes, MessageExporter]:
     """Decrypt with whichever of the sessions with the sending device the frame belongs to; a wrong one changes nothing.
 
     Raises:
@@ -126,7 +157,7 @@ def _decrypt(u: Unit, contact: ContactId, envelope: Envelope) -> tuple[SessionSt
     failure: ProtocolError = UndecryptableMessage()
     for session in sessions.of_device(u.c, contact, envelope.sender.device_id):
         try:
-            return protocol.decrypt(session, envelope, now=u.now)
+            return protocol.decrypt_exporting(session, envelope, now=u.now)
         except DuplicateMessage:
             raise
         except ProtocolError as error:
@@ -134,7 +165,9 @@ def _decrypt(u: Unit, contact: ContactId, envelope: Envelope) -> tuple[SessionSt
     raise failure
 
 
-def _take_content(u: Unit, contact: ContactId, session: SessionState, plaintext: bytes) -> None:
+def _take_content(
+    u: Unit, contact: ContactId, session: SessionState, plaintext: bytes, exporter: MessageExporter
+) -> None:
     content = Content.decode(plaintext)
     match content.body:
         case Text(text):
@@ -146,22 +179,41 @@ def _take_content(u: Unit, contact: ContactId, session: SessionState, plaintext:
         case Receipts():
             sessions.promote(u.c, contact, session)
             take_receipts(u, contact, content.body)
-        case ConnectionAccepted():
-            take_acceptance(u, contact, session, content.body)
-        case ConnectionRejected():
-            take_rejection(u, contact)
+        case ConnectionAccepted() | ConnectionRejected() | ConnectionRequest() as answer:
+            _take_answer(u, contact, session, answer)
         case TimerChanged():
             if standing(u, contact) is ContactState.CONNECTED:
                 sessions.promote(u.c, contact, session)
                 disappearing.take(u, contact, content)
-        case ConnectionRequest():
-            raise MalformedContent  # a request begins a session, it never comes later
+        case DeviceUpdate() | Sync() as told:
+            introductions.take_news(u, contact, session, told, content.expires_after_seconds)
+        case EndSession():
+            ending.take(u, contact, session)
+        case LiveOffer() | LiveAccept() | LiveEnd() as said:
+            live.take(u, contact, session, said, exporter)
     outbox.release_receipts(u.c, contact)
     u.signals.add(Signal.OUTBOX)
 
 
+def _take_answer(
+    u: Unit,
+    contact: ContactId,
+    session: SessionState,
+    answer: ConnectionAccepted | ConnectionRejected | ConnectionRequest,
+) -> None:
+    match answer:
+        case ConnectionAccepted():
+            take_acceptance(u, contact, session, answer)
+        case ConnectionRejected():
+            take_rejection(u, contact)
+        case ConnectionRequest():
+            raise MalformedContent  # a request begins a session, it never comes later
+
+
 def _record_unreadable(u: Unit, contact: ContactId | None, frame: IncomingFrame, reason: str) -> None:
     """Show it in its conversation, once for any number of them in a row; strangers have no conversation."""
+    if contact == contacts.own_self(u.c):
+        contact = None  # own devices have no conversation either
     if contact is not None and not messages.ends_unreadable(u.c, contact):
         messages.add(
             u.c,

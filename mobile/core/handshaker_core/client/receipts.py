@@ -3,7 +3,11 @@
 Nobody else can tell from them whether this device is on; strangers get none at all.
 """
 
+from contextlib import suppress
+
+from handshaker_core.client import syncing
 from handshaker_core.client.content import Receipts
+from handshaker_core.client.errors import NotConnected
 from handshaker_core.client.events import DeliveryChanged
 from handshaker_core.client.sending import new_content, post_to_contact
 from handshaker_core.client.unit import Signal, Unit
@@ -26,6 +30,7 @@ def owe_delivered(u: Unit, contact: ContactId, message_id: bytes) -> None:
 def mark_read(u: Unit, contact: ContactId, up_to: MessageNumber | None) -> int:
     """Mark messages as read here and, if the person wants that, owe the receipts. Returns: how many."""
     count, message_ids = messages.mark_read(u.c, contact, up_to)
+    syncing.share_read(u, contact, message_ids)
     if u.settings.read_receipts:
         due_at = u.receipt_due()
         for message_id in message_ids:
@@ -47,7 +52,8 @@ def send_due(u: Unit) -> float | None:
             return due_at
         delivered, read = receipts.take(u.c, contact, MOST_IN_A_FRAME)
         content = new_content(u, Receipts(tuple(delivered), tuple(read)))
-        post_to_contact(u, contact, content, FrameKind.RECEIPTS)
+        with suppress(NotConnected):  # the session was ended since: these are never sent
+            post_to_contact(u, contact, content, FrameKind.RECEIPTS)
     return None
 
 

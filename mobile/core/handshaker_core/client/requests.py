@@ -4,6 +4,7 @@ Two people who ask each other at the same moment have both said yes: each side t
 confirms it, and from there on uses the session that the other one writes with (`store.sessions`).
 """
 
+from handshaker_core.client import device_lists, syncing
 from handshaker_core.client.content import ConnectionAccepted, ConnectionRejected, ConnectionRequest, Content
 from handshaker_core.client.errors import NoSuchRequest, RequestClosed
 from handshaker_core.client.events import MessageReceived, RequestAnswered, RequestReceived
@@ -54,7 +55,9 @@ def ask(u: Unit, session: SessionState, address: PeerMailbox, reply_to: Mailbox,
     contact = contacts.ensure(u.c, session.peer_identity, u.now)
     _use_mailbox(u, contact, reply_to)
     _keep_session(u, contact, session)
-    content = new_content(u, ConnectionRequest(u.own_profile(), reply_address(reply_to), greeting))
+    content = new_content(
+        u, ConnectionRequest(u.own_profile(), reply_address(reply_to), greeting, devices.own_list(u.c))
+    )
     frame_id = post(u, contact, session, address, content, kind=Kind.REQUEST)
     if greeting:
         keep_outgoing(u, contact, content, greeting, frame_id)
@@ -81,6 +84,7 @@ def take_request(u: Unit, session: SessionState, content: Content, body: Connect
         sessions.delete_of_contact(u.c, contact)
     _keep_session(u, contact, session)
     contacts.set_profile(u.c, contact, body.profile)
+    device_lists.learn(u, contact, body.devices)
     mailboxes.set_peer(u.c, contact, session.peer.device_id, body.reply_to)
     new = NewRequest(contact, Direction.INCOMING, content.message_id, session.handshake_id, body.greeting)
     own = mailboxes.for_contact(u.c, contact)
@@ -105,6 +109,7 @@ def take_acceptance(u: Unit, contact: ContactId, session: SessionState, body: Co
     if standing(u, contact) not in (ContactState.REQUESTED, ContactState.CONNECTED):
         return
     contacts.set_profile(u.c, contact, body.profile)
+    device_lists.learn(u, contact, body.devices)
     mailboxes.set_peer(u.c, contact, session.peer.device_id, body.reply_to)
     _become_connected(u, contact)
 
@@ -123,6 +128,7 @@ def _become_connected(u: Unit, contact: ContactId) -> None:
     if request is not None:
         requests.set_state(u.c, request, RequestState.ACCEPTED, u.now)
         u.events.append(RequestAnswered(_get(u, request)))
+    syncing.share_person(u, contact)
 
 
 def accept(u: Unit, request_id: RequestId, reply_to: Mailbox) -> ContactId:
@@ -142,8 +148,9 @@ def accept(u: Unit, request_id: RequestId, reply_to: Mailbox) -> ContactId:
     _use_mailbox(u, contact, reply_to)
     requests.set_state(u.c, request_id, RequestState.ACCEPTED, u.now)
     contacts.set_connected(u.c, contact, True)
-    content = new_content(u, ConnectionAccepted(u.own_profile(), reply_address(reply_to)))
+    content = new_content(u, ConnectionAccepted(u.own_profile(), reply_address(reply_to), devices.own_list(u.c)))
     post_to_contact(u, contact, content, Kind.ACCEPTED)
+    syncing.share_person(u, contact)
     _show_greeting(u, contact, facts.message_id, request.greeting, request.created_at_ms)
     return contact
 

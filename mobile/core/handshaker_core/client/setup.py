@@ -4,6 +4,7 @@ from functools import partial
 
 from handshaker_core.client import prekeys, wiping
 from handshaker_core.client.core import Core, StepProgress, no_progress
+from handshaker_core.client.recovery_key import register_key
 from handshaker_core.client.tokens import Session
 from handshaker_core.client.unit import Unit
 from handshaker_core.clock import Clock
@@ -70,6 +71,7 @@ def _adopt_device(c: Connection, clock: Clock, rng: Randomness) -> None:
 async def set_up(core: Core, session: Session, progress: StepProgress = no_progress) -> None:
     """Do whatever is not done yet: account, bundle, one-time keys, the mailbox of the contact address."""
     await _register(core, session, progress)
+    await register_key(core, session)
     await core.run(prekeys.make_due)
     await prekeys.publish(core, session)
     await prekeys.upload(core, session, progress)

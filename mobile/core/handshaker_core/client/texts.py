@@ -10,12 +10,15 @@ from handshaker_core.store.contacts import Profile
 
 # The fields of `Content` around a text: message id, time, and the lengths of three nested messages.
 _CONTENT_OVERHEAD = 64
+# A copy for the own other devices says besides in whose conversation it stands, and the message's own id and time.
+_COPY_OVERHEAD = 72
 
-MAX_TEXT_BYTES = MAX_PLAINTEXT_RATCHET_LARGE - _CONTENT_OVERHEAD
+MAX_TEXT_BYTES = MAX_PLAINTEXT_RATCHET_LARGE - _CONTENT_OVERHEAD - _COPY_OVERHEAD
 """The longest text, in bytes of UTF-8: what fits one frame."""
 
 MAX_GREETING_BYTES = 1_024
 MAX_DISPLAY_NAME_BYTES = 128
+MAX_DEVICE_NAME_BYTES = 64
 
 # Characters that could make one name look like another or break a line: controls, formats (which hold the
 # bidirectional overrides), separators of lines, private use and unassigned ones.
@@ -41,6 +44,11 @@ def check_greeting(text: str) -> str:
 def check_display_name(text: str) -> str:
     """A display name as typed, cleaned. Raises: TextTooLong."""
     return _fitting("A name", clean_name(text), MAX_DISPLAY_NAME_BYTES)
+
+
+def clean_device_name(text: str) -> str:
+    """What a device is called: cleaned, cut, and never empty."""
+    return clean_name(text).encode()[:MAX_DEVICE_NAME_BYTES].decode(errors="ignore").strip() or "unnamed"
 
 
 def clean_name(text: str) -> str:

@@ -6,7 +6,7 @@ Nothing here may end the connection: what fails is told and tried again.
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from handshaker_core.client import outbox, prekeys, setup
+from handshaker_core.client import introducing, outbox, prekeys, setup
 from handshaker_core.client.core import Core, wait_any
 from handshaker_core.client.errors import LoggedOut
 from handshaker_core.client.events import Trouble
@@ -34,6 +34,7 @@ class Upkeep:
         return [
             self._repeat("setup", self._regular, Signal.PREKEYS),
             self._repeat("mailboxes", self._mailboxes, Signal.MAILBOXES),
+            self._repeat("devices", self._devices, Signal.DEVICES),
         ]
 
     async def _repeat(self, name: str, work: Callable[[], Awaitable[None]], wake: Signal) -> None:
@@ -56,6 +57,9 @@ class Upkeep:
         await setup.set_up(self._core, self._session)
         await self._core.run(_forget_old)
         await prekeys.refill(self._core, self._session)
+
+    async def _devices(self) -> None:
+        await introducing.introduce_all(self._core)
 
     async def _mailboxes(self) -> None:
         await setup.create_missing_mailboxes(self._core)

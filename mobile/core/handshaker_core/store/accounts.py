@@ -179,6 +179,33 @@ def set_registered(c: Connection, account_id: str, device_id: str) -> None:
     c.execute("UPDATE account SET account_id = ?, device_id = ?", (account_id, device_id))
 
 
+def set_recovery_key_set(c: Connection) -> None:
+    """The server knows the key that recovers the account."""
+    c.execute("UPDATE account SET recovery_key_set = 1")
+
+
+def is_recovery_key_set(c: Connection) -> bool:
+    """Whether the server knows the key that recovers the account."""
+    row = c.execute("SELECT recovery_key_set FROM account").fetchone()
+    return row is not None and bool(row[0])
+
+
+def belong_to(c: Connection, keys: AccountKeys, devices: DeviceList, account_id: str, device_id: str) -> None:
+    """Make this device one of an account that exists: of the primary that has linked it, or of a recovery phrase."""
+    c.execute(
+        "UPDATE account SET root_seed = ?, identity_seed = ?, device_certificate = ?, device_list = ?, account_id = ?,"
+        " device_id = ?, bundle_published = 0, recovery_key_set = 0",
+        (
+            None if keys.root is None else keys.root.raw,
+            b"" if keys.identity_pair is None else keys.identity_pair.seed,
+            keys.certificate.encode(),
+            devices.encode(),
+            account_id,
+            device_id,
+        ),
+    )
+
+
 def set_bundle_published(c: Connection, published: bool) -> None:
     """Whether the server holds the current bundle."""
     c.execute("UPDATE account SET bundle_published = ?", (published,))

@@ -62,6 +62,12 @@ def is_outdated(c: Connection, contact: ContactId) -> bool:
     return row is not None and bool(row[0])
 
 
+def profile(c: Connection, contact: ContactId) -> Profile:
+    """What the person said."""
+    row = c.execute("SELECT display_name, claimed_username FROM contacts WHERE id = ?", (contact,)).fetchone()
+    return Profile() if row is None else Profile(row[0], row[1])
+
+
 def set_profile(c: Connection, contact: ContactId, profile: Profile) -> None:
     """What the person says."""
     c.execute(

@@ -34,6 +34,14 @@ def of_contact(c: Connection, contact: ContactId) -> list[ContactDevice]:
     return [ContactDevice(verified_certificate(row[0]), loaded_seal_key(row[1])) for row in rows]
 
 
+def has(c: Connection, contact: ContactId, device_id: DeviceId) -> bool:
+    """Whether the contact's device is known."""
+    row = c.execute(
+        "SELECT 1 FROM contact_devices WHERE contact_id = ? AND device_id = ?", (contact, device_id)
+    ).fetchone()
+    return row is not None
+
+
 def forget(c: Connection, contact: ContactId, device_id: DeviceId) -> None:
     """The contact has removed a device: its sessions and mailboxes are of no use any more."""
     device = (contact, device_id)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from handshaker_core.credentials import Mailbox, RecvId, SigningSeed
 from handshaker_core.model import ContactId
@@ -43,6 +44,11 @@ class PeerMailbox:
 
     send_id: SendId
     send_secret: SendSecret
+
+    @classmethod
+    def of(cls, mailbox: Mailbox) -> Self:
+        """What others are told about an own mailbox."""
+        return cls(mailbox.send_id, mailbox.send_secret)
 
 
 _SELECT = "SELECT recv_seed, send_secret, purpose, state, contact_id FROM own_mailboxes"
@@ -120,6 +126,11 @@ def close_address(c: Connection) -> None:
     c.execute("UPDATE own_mailboxes SET state = 'deleting' WHERE purpose = 'address'")
 
 
+def forget_address(c: Connection) -> None:
+    """Answer no strangers; the mailbox was never made on the server."""
+    c.execute("DELETE FROM own_mailboxes WHERE purpose = 'address' AND state = 'missing'")
+
+
 def forget(c: Connection, recv_id: RecvId) -> None:
     """The server has deleted it."""
     c.execute("DELETE FROM own_mailboxes WHERE recv_id = ?", (recv_id,))
@@ -140,6 +151,14 @@ def peer(c: Connection, contact: ContactId, device_id: DeviceId) -> PeerMailbox 
         "SELECT send_id, send_secret FROM peer_mailboxes WHERE contact_id = ? AND device_id = ?", (contact, device_id)
     ).fetchone()
     return None if row is None else PeerMailbox(SendId(row[0]), SendSecret(row[1]))
+
+
+def peers(c: Connection, contact: ContactId) -> list[tuple[DeviceId, PeerMailbox]]:
+    """Where all devices of the contact receive, as far as that is known."""
+    rows = c.execute(
+        "SELECT device_id, send_id, send_secret FROM peer_mailboxes WHERE contact_id = ? ORDER BY device_id", (contact,)
+    ).fetchall()
+    return [(DeviceId(row[0]), PeerMailbox(SendId(row[1]), SendSecret(row[2]))) for row in rows]
 
 
 def forget_peer(c: Connection, contact: ContactId) -> None:

@@ -144,6 +144,15 @@ def mark_read(c: Connection, contact: ContactId, up_to: MessageNumber | None) ->
     return len(rows), [message_id for message_id, kind in rows if kind == MessageKind.TEXT]
 
 
+def mark_ids_read(c: Connection, contact: ContactId, message_ids: Iterable[bytes]) -> None:
+    """Mark these incoming messages as read; unknown ones mean nothing."""
+    c.executemany(
+        "UPDATE messages SET state = 'read' WHERE state = 'received' AND direction = 'incoming' AND message_id = ?"
+        " AND conversation_id = (SELECT id FROM conversations WHERE contact_id = ?)",
+        [(message_id, contact) for message_id in message_ids],
+    )
+
+
 def ends_unreadable(c: Connection, contact: ContactId) -> bool:
     """Whether the last line of the conversation is one that could not be decrypted."""
     row = c.execute(

@@ -30,3 +30,5 @@ CREATE TABLE own_device_names (
     server_device_id BLOB,
     name TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+ALTER TABLE account ADD COLUMN recovery_key_set INTEGER NOT NULL DEFAULT 0;
