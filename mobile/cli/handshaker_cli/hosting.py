@@ -14,6 +14,7 @@ from handshaker_cli.errors import OtherProxy, OtherServer
 from handshaker_cli.operations.arguments import Arguments, LogOut, Receive, Register
 from handshaker_cli.operations.registry import read_call, run
 from handshaker_cli.operations.results import Ready, Result
+from handshaker_cli.operations.safe_arguments import Panic
 from handshaker_cli.operations.watching import Watch
 from handshaker_cli.rpc.protocol import Route
 from handshaker_cli.rpc.server import Server
@@ -92,7 +93,7 @@ class Host:
                 async for result in results:
                     yield result
         finally:
-            if isinstance(call, LogOut):
+            if isinstance(call, LogOut | Panic):
                 self._logged_out.set()
 
 

@@ -70,6 +70,19 @@ def ask_twice() -> str:
     return first
 
 
+def ask_again(prompt: str) -> str:
+    """Ask for a passphrase by another prompt, twice, so that a slip is noticed. Raises: PassphraseNeeded, PassphrasesDiffer."""
+    first = _ask(prompt)
+    if _ask("The same again: ") != first:
+        raise PassphrasesDiffer
+    return first
+
+
+def ask_or_none(prompt: str) -> str | None:
+    """Ask, where nothing is an answer too. Raises: PassphraseNeeded."""
+    return _ask(prompt) or None
+
+
 def _ask(prompt: str) -> str:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)

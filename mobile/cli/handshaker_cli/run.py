@@ -1,6 +1,7 @@
 """Carries a command out: through the process that has the account open, or by opening it here."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import click
+from handshaker_core.errors import HandshakerError
 from handshaker_core.net.server import ServerAddress
 from handshaker_core.store import NoStore, Store, StoreInUse
 
@@ -15,12 +17,14 @@ from handshaker_cli import homes, passphrase
 from handshaker_cli.errors import AlreadyServed, NoServer, ServingProcessGone
 from handshaker_cli.exits import ExitCode, Failure
 from handshaker_cli.operations.arguments import Arguments, Receive, Register
-from handshaker_cli.operations.results import Result
+from handshaker_cli.operations.results import Done, Panicked, Result
+from handshaker_cli.operations.safe_arguments import Panic
 from handshaker_cli.options import Settings
-from handshaker_cli.output import human
+from handshaker_cli.output import human, human_safe
 from handshaker_cli.output.printer import HumanPrinter, JsonPrinter, Printer, reader_left
 from handshaker_cli.rpc import sockets
 from handshaker_cli.rpc.client import ServingProcess
+from handshaker_cli.rpc.protocol import SOCKET_NAME
 
 Judge: TypeAlias = Callable[[Result], ExitCode]
 """The exit code that a result means."""
@@ -184,6 +188,72 @@ def _done(_: Result) -> ExitCode:
 
 def _printer(settings: Settings, render: Callable[[Result], str]) -> Printer:
     return JsonPrinter() if settings.as_json else HumanPrinter(render)
+
+
+def current_passphrase(settings: Settings) -> str:
+    """What opens the account, asked for even where another process has it open: something grave is to be done."""
+    if settings.passphrase_file is not None:
+        return passphrase.read_file(settings.passphrase_file)
+    return homes.read_key_file(settings.home) or passphrase.ask()
+
+
+def reset_passphrase(context: click.Context, words: str, new: str) -> int:
+    """Set a new passphrase by the recovery phrase. Raises: HandshakerError."""
+    settings = Settings.of(context)
+    printer = _printer(settings, human_safe.render)
+
+    async def reset() -> int:
+        from handshaker_core.client.safekeeping import Safekeeping  # noqa: PLC0415 - see `_attempt`
+
+        await Safekeeping.reset_passphrase(settings.home, words, new)
+        homes.remove_key_file(settings.home)
+        printer.show(Done("passphrase_changed", "The passphrase is changed; a keystore is not used any more."))
+        return ExitCode.DONE
+
+    return _run(reset(), printer, stopped=ExitCode.INTERRUPTED)
+
+
+def panic_now(context: click.Context, *, ask: bool) -> int:
+    """Destroy everything: through whoever has the account open, with the passphrase if there is one, or without.
+
+    Raises:
+        StoreUnusable: the keys are destroyed, but not every file.
+    """
+    settings = Settings.of(context)
+    printer = _printer(settings, human_safe.render)
+    secret = None if sockets.somebody_listens(settings.home) else _secret_if_there(settings, ask=ask)
+    showing = _Showing(printer, _done, None)
+
+    async def destroy() -> int:
+        # Damaged, busy, another passphrase, a process that died: none of it keeps anything from being destroyed.
+        with contextlib.suppress(HandshakerError):
+            if secret is not None or sockets.somebody_listens(settings.home):
+                await _attempt(settings, Panic(), secret, showing)
+        from handshaker_core.store import panic  # noqa: PLC0415 - see `_attempt`
+
+        found = panic.destroy(settings.home)
+        homes.remove_key_file(settings.home)
+        (settings.home / SOCKET_NAME).unlink(missing_ok=True)
+        if not showing.count:
+            if not found:
+                raise NoStore
+            printer.show(Panicked(server_told=False))
+        return ExitCode.DONE
+
+    return _run(destroy(), printer, stopped=ExitCode.INTERRUPTED)
+
+
+def _secret_if_there(settings: Settings, *, ask: bool) -> str | None:
+    try:
+        if settings.passphrase_file is not None:
+            return passphrase.read_file(settings.passphrase_file)
+        if (kept := homes.read_key_file(settings.home)) is not None or not ask or not Store.exists(settings.home):
+            return kept
+        return passphrase.ask_or_none(
+            "Passphrase, so that the server deletes the account too (Enter: only this machine): "
+        )
+    except HandshakerError:
+        return None
 
 
 def _secret(settings: Settings) -> str | None:

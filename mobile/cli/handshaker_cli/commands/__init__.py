@@ -4,7 +4,7 @@ from importlib import metadata
 
 import click
 
-from handshaker_cli.commands import account, messages, people, pgp, serving
+from handshaker_cli.commands import account, messages, people, pgp, safe, serving
 from handshaker_cli.options import common_options
 
 _HELP = "Private messages, end-to-end encrypted, over a server that does not learn who talks to whom."
@@ -62,6 +62,13 @@ for command in (
     messages.history,
     people.verify,
     pgp.pgp,
+    safe.disappear,
+    safe.phrase,
+    safe.passphrase,
+    safe.keystore,
+    safe.duress,
+    safe.backup,
+    safe.panic,
     account.logout,
     account.login,
     serving.daemon,

@@ -7,7 +7,7 @@ from handshaker_core.client import Client
 
 from handshaker_cli.codec import Malformed, decode
 from handshaker_cli.errors import BadCall
-from handshaker_cli.operations import account, messages, people, pgp, pgp_arguments
+from handshaker_cli.operations import account, messages, people, pgp, pgp_arguments, safe, safe_arguments
 from handshaker_cli.operations import arguments as arguments_of
 from handshaker_cli.operations.arguments import Arguments
 from handshaker_cli.operations.results import Result
@@ -42,6 +42,16 @@ _OPERATIONS: Final[dict[type[Arguments], Run]] = {
     pgp_arguments.PgpSign: pgp.sign,
     pgp_arguments.PgpVerify: pgp.verify,
     pgp_arguments.PgpHistory: pgp.history,
+    safe_arguments.ShowPhrase: safe.show_phrase,
+    safe_arguments.CheckPhrase: safe.check_phrase,
+    safe_arguments.ChangePassphrase: safe.change_passphrase,
+    safe_arguments.Keystore: safe.keystore,
+    safe_arguments.SetDuress: safe.set_duress,
+    safe_arguments.ClearDuress: safe.clear_duress,
+    safe_arguments.CreateBackup: safe.create_backup,
+    safe_arguments.RestoreBackup: safe.restore_backup,
+    safe_arguments.Disappear: safe.disappear,
+    safe_arguments.Panic: safe.panic,
 }
 _BY_NAME: Final[dict[str, type[Arguments]]] = {kind.command: kind for kind in _OPERATIONS}
 

@@ -4,7 +4,7 @@ Keys stay as they are: scripts and applications depend on them. New ones may joi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Final
 
@@ -91,6 +91,7 @@ class Message(Result):
     delivered, read, failed (`failure` says why); incoming: received, read.
     `text` is null when a message came that cannot be decrypted. `notice` is a word where the line was not written by
     anybody: this device tells something about the conversation, such as `session_ended`, and `text` explains it.
+    `disappears_at`: when the message is deleted here, once that is known.
     """
 
     type: ClassVar[str] = "message"
@@ -103,6 +104,7 @@ class Message(Result):
     at: datetime
     failure: str | None = None
     notice: str | None = None
+    disappears_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Certificate(Result):
 
 @dataclass(frozen=True, slots=True)
 class Written(Result):
-    """A file that was written; kind: certificate, secret_key, encrypted, signature, history."""
+    """A file that was written; kind: certificate, secret_key, encrypted, signature, history, backup."""
 
     type: ClassVar[str] = "written"
     file: str
@@ -162,6 +164,50 @@ class Checked(Result):
     name: str | None
     verified: bool | None
     at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase(Result):
+    """The recovery phrase, 24 words with spaces between."""
+
+    type: ClassVar[str] = "phrase"
+    words: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Result):
+    """Something was done that has no other result; `done` is a stable word."""
+
+    type: ClassVar[str] = "done"
+    done: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timer(Result):
+    """After how many seconds new messages with a contact disappear; null for never."""
+
+    type: ClassVar[str] = "timer"
+    contact: int
+    name: str
+    seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(Result):
+    """How many messages a backup held, and how many contacts there are now."""
+
+    type: ClassVar[str] = "restored"
+    messages: int
+    contacts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Panicked(Result):
+    """Everything is destroyed here; whether the server has deleted the account too."""
+
+    type: ClassVar[str] = "panicked"
+    server_told: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +251,11 @@ _RESULTS: Final[dict[str, type[Result]]] = {
         Certificate,
         Written,
         Checked,
+        Phrase,
+        Done,
+        Timer,
+        Restored,
+        Panicked,
         Ready,
         Notice,
         Progress,

@@ -19,6 +19,9 @@ _STEPS: Final = {
     "encrypt": "Encrypting",
     "history": "Exporting",
     "prekeys": "Publishing keys",
+    "backup": "Writing the backup",
+    "restore": "Reading the backup",
+    "decoy": "Making the decoy",
     "username": "Taking the username",
 }
 

@@ -49,6 +49,7 @@ def message(value: model.Message, name: str) -> results.Message:
         at=_moment(value.sent_at_ms),
         failure=value.failure,
         notice=None if value.notice is None else value.notice.value,
+        disappears_at=None if value.expires_at_ms is None else _moment(value.expires_at_ms),
     )
 
 

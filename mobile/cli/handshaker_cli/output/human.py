@@ -113,6 +113,8 @@ def _message(message: Message) -> str:
     line = f"{moment(message.at)}  {who}: {text}"
     if message.direction == "outgoing":
         line += click.style(f"  [{_STATES.get(message.state, message.state)}]", dim=True)
+    if message.disappears_at is not None:
+        line += click.style(f"  [disappears {moment(message.disappears_at)}]", dim=True)
     return line
 
 

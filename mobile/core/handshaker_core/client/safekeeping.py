@@ -4,8 +4,9 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from handshaker_core.client import conversations, disappearing, opening
-from handshaker_core.client.core import Core
+from handshaker_core.client import conversations, decoy, disappearing, opening
+from handshaker_core.client.core import Core, StepProgress
+from handshaker_core.client.core import no_progress as no_steps
 from handshaker_core.client.unit import Unit
 from handshaker_core.client.wiping import SERVER_SECONDS, Panicked, panic
 from handshaker_core.protocol import phrase
@@ -80,6 +81,15 @@ class Safekeeping:
             PassphraseInUse, and what `Client.open` raises about the other home; nothing is changed then.
         """
         await self._core.store.set_duress(other, duress)
+
+    async def make_decoy(self, duress: str, progress: StepProgress = no_steps) -> None:
+        """Make a small account on the same server the decoy, with a little conversation in it; see `decoy`.
+
+        Raises:
+            PassphraseInUse, EmptyPassphrase, NetworkError, RefusedByServer: nothing is changed then.
+        """
+        opening.check_passphrase(duress)
+        await decoy.make(self._core, duress, progress)
 
     async def clear_duress(self, passphrase: str) -> None:
         """Give the decoy up; no difference where there was none. Raises: WrongPassphrase."""
