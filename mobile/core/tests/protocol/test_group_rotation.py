@@ -3,7 +3,7 @@
 import pytest
 from handshaker_core.errors import MalformedState
 from handshaker_core.protocol.groups import group_cipher
-from handshaker_core.protocol.groups.change import Add, Leave, UpdateDevices
+from handshaker_core.protocol.groups.change import Add, Leave, Resolve, UpdateDevices
 from handshaker_core.protocol.groups.errors import (
     MissingEntries,
     NotAMember,
@@ -181,3 +181,23 @@ def test_own_sender_keys_come_back_from_the_store() -> None:
             OwnSenderKey.from_bytes(damaged)
     assert "redacted" in repr(alice.own)
     assert log_of(alice.entries).state.digest == alice.view.log.state.digest
+
+
+def test_a_key_of_a_history_that_was_given_up_is_replaced() -> None:
+    """Bob went further in the one history than the other is long."""
+    bob = clients(BOB)[0]
+    base = bob.entries[-1]
+    given_up = [entry(base, ALICE, rename("x"))]
+    for name in ("y", "z"):
+        given_up.append(entry(given_up[-1], ALICE, rename(name)))
+    kept = entry(base, ALICE, rename("kept"))
+    choice = entry(kept, ALICE, Resolve((given_up[0].entry_hash,)))
+    append(given_up, bob)
+    bob.distribute()
+    assert rotation_due(bob.view, bob.own, NOW) is None
+    append([kept, choice], bob)
+    assert bob.view.log.state.epoch == 4
+    assert bob.own is not None
+    assert bob.own.key.epoch == 5
+    assert rotation_due(bob.view, bob.own, NOW) is RotationReason.HISTORY_CHANGED
+    assert bob.distribute().own.key.epoch == 4

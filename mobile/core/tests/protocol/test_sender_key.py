@@ -225,6 +225,13 @@ def test_states_come_back_from_bytes_and_damaged_ones_do_not() -> None:
         for damaged in (b"", data[:-1], data + b"\x00", b"\x02" + data[1:]):
             with pytest.raises(MalformedState):
                 kind.from_bytes(damaged)
+    skipping = record.chains[0]
+    ahead = replace(skipping, skipped={skipping.chain.iteration: skipping.skipped[0]})
+    with pytest.raises(MalformedState):
+        SenderKeyRecord.from_bytes(SenderKeyRecord((ahead,)).to_bytes())
+    one, other = (bytes(3) + bytes([number]) + skipping.skipped[number].raw for number in (0, 1))
+    with pytest.raises(MalformedState):
+        SenderKeyRecord.from_bytes(record.to_bytes().replace(other, one))
     twice = SenderKeyRecord((*record.chains, record.chains[0]))
     with pytest.raises(MalformedState):
         SenderKeyRecord.from_bytes(twice.to_bytes())
