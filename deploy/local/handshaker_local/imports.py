@@ -79,7 +79,7 @@ def _reached(package: Package, workspace: dict[str, Package]) -> set[str]:
 
 def undeclared() -> list[str]:
     """One sentence for each import that a clean installation of the package would lack."""
-    projects = [ROOT / "proto/pyproject.toml", *ROOT.glob("*/*/pyproject.toml")]
+    projects = [ROOT / "proto/pyproject.toml", *ROOT.glob("[!.]*/*/pyproject.toml")]  # not what lies in hidden folders
     workspace = {package.name: package for package in map(Package, sorted(projects))}
     providers = importlib.metadata.packages_distributions()
     found = set()

@@ -23,7 +23,7 @@ PINNED = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.!+]+)", re.MULTILINE)
 
 def declared() -> Iterator[tuple[str, str]]:
     """Every requirement on another project, with the file that makes it."""
-    for path in sorted([ROOT / "pyproject.toml", *ROOT.glob("*/pyproject.toml"), *ROOT.glob("*/*/pyproject.toml")]):
+    for path in sorted([ROOT / "pyproject.toml", *ROOT.glob("*/pyproject.toml"), *ROOT.glob("[!.]*/*/pyproject.toml")]):
         with path.open("rb") as file:
             content = tomllib.load(file)
         groups = [content.get("project", {}).get("dependencies", []), *content.get("dependency-groups", {}).values()]
