@@ -13,6 +13,7 @@ from unittest import mock
 
 from handshaker_core.client import inbox, outbox, prekeys, receipts, requests, sending, setup
 from handshaker_core.client.events import DeliveryChanged, Event
+from handshaker_core.client.live_states import LiveStates
 from handshaker_core.client.settings import Settings
 from handshaker_core.client.unit import Unit
 from handshaker_core.credentials import FrameId, Mailbox, RecvId
@@ -68,6 +69,7 @@ class Party:
         self.now = START
         self.settings = Settings(receipt_delay=(1.0, 3.0))
         self.events: list[Event] = []
+        self.live = LiveStates()
         self.database = self._open(database)
         self.keys = self.database.transact(self._prepare)
 
@@ -89,7 +91,7 @@ class Party:
         """Run a unit; its events are kept. With `crash`, the process ends just before the commit."""
 
         def transact(c: Connection) -> tuple[T, list[Event]]:
-            unit = Unit(c, self.keys, self.settings, self.now, system_randomness)
+            unit = Unit(c, self.keys, self.settings, self.now, system_randomness, self.live)
             result = work(unit)
             if crash:
                 raise Crash
@@ -103,6 +105,7 @@ class Party:
         """Close and open the file again, as a new process does."""
         self.database.close()
         self.database = self._open(type(self.database))
+        self.live = LiveStates()
 
     def close(self) -> None:
         self.database.close()

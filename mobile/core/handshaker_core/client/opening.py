@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from handshaker_core.client import disappearing, setup
+from handshaker_core.client import disappearing, sessions, setup
 from handshaker_core.client.core import Core
 from handshaker_core.client.errors import EmptyPassphrase, ProxyRequired, ServerRequired
 from handshaker_core.client.settings import Settings, load
@@ -69,6 +69,7 @@ async def open_core(where: Where, passphrase: str, *, create: bool, clock: Clock
         await store.close()
         raise
     core.start(disappearing.keep_sweeping(core))
+    core.start(sessions.keep_forgetting(core))
     return core
 
 

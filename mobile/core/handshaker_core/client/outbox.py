@@ -8,6 +8,7 @@ waiting --nothing heard--> waiting: the same bytes and the same frame id go out 
 
 import random
 
+from handshaker_core.client import live
 from handshaker_core.client.events import DeliveryChanged, RequestAnswered
 from handshaker_core.client.unit import Signal, Unit
 from handshaker_core.credentials import FrameId
@@ -23,6 +24,7 @@ GIVE_UP_SECONDS = 14 * 86_400.0
 FAILED_REFUSED = "refused"
 FAILED_MALFORMED = "malformed"
 FAILED_EXPIRED = "expired"
+FAILED_SESSION_ENDED = "session_ended"
 
 # First and longest wait in seconds before a frame is tried again.
 _HOLDS = {
@@ -42,7 +44,7 @@ def due(u: Unit, limit: int) -> list[OutgoingFrame]:
 
 def _outgoing(waiting: Waiting) -> OutgoingFrame:
     # Receipts are never stored by a server: who is away gets them when both are there.
-    policy = Policy.LIVE_ONLY if waiting.kind is Kind.RECEIPTS else Policy.STORE
+    policy = Policy.LIVE_ONLY if waiting.kind in (Kind.RECEIPTS, Kind.LIVE) else Policy.STORE
     return OutgoingFrame(waiting.frame_id, waiting.to.send_id, waiting.to.send_secret, waiting.frame, policy)
 
 
@@ -57,6 +59,10 @@ def apply(u: Unit, frame_id: FrameId, outcome: Outcome) -> None:
         case Outcome.REFUSED | Outcome.MALFORMED:
             if waiting is not None:
                 fail(u, waiting, FAILED_REFUSED if outcome is Outcome.REFUSED else FAILED_MALFORMED)
+        case Outcome.OFFLINE if waiting is not None and waiting.kind is Kind.LIVE:
+            outbox.remove(u.c, frame_id)
+            if waiting.contact is not None:
+                live.nobody_there(u, waiting.contact)
         case _:
             if waiting is not None:
                 _hold(u, waiting, outcome)
