@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,7 @@ from handshaker_cli.operations.arguments import Arguments, LogOut, Receive, Regi
 from handshaker_cli.operations.registry import read_call, run
 from handshaker_cli.operations.results import Ready, Result
 from handshaker_cli.operations.safe_arguments import Panic
+from handshaker_cli.operations.session_arguments import SessionStart
 from handshaker_cli.operations.watching import Watch
 from handshaker_cli.rpc.protocol import Route
 from handshaker_cli.rpc.server import Server
@@ -109,7 +111,9 @@ async def carry_out(home: Path, passphrase: str, route: Route, arguments: Argume
         host = await stack.enter_async_context(opening)
         if arguments.connected:
             await stack.enter_async_context(host.connected())
-        if isinstance(arguments, Receive) and arguments.follow:
+        if isinstance(arguments, SessionStart):
+            arguments = replace(arguments, stays=True)
+        if isinstance(arguments, SessionStart) or (isinstance(arguments, Receive) and arguments.follow):
             await stack.enter_async_context(host.serving(arguments.command))
         results = await stack.enter_async_context(aclosing(run(host.client, arguments)))
         async for result in results:

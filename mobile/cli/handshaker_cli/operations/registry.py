@@ -7,7 +7,17 @@ from handshaker_core.client import Client
 
 from handshaker_cli.codec import Malformed, decode
 from handshaker_cli.errors import BadCall
-from handshaker_cli.operations import account, messages, people, pgp, pgp_arguments, safe, safe_arguments
+from handshaker_cli.operations import (
+    account,
+    messages,
+    people,
+    pgp,
+    pgp_arguments,
+    safe,
+    safe_arguments,
+    session_arguments,
+    sessions,
+)
 from handshaker_cli.operations import arguments as arguments_of
 from handshaker_cli.operations.arguments import Arguments
 from handshaker_cli.operations.results import Result
@@ -30,6 +40,9 @@ _OPERATIONS: Final[dict[type[Arguments], Run]] = {
     arguments_of.Send: messages.send,
     arguments_of.Receive: messages.receive,
     arguments_of.History: messages.history,
+    session_arguments.SessionStart: sessions.start,
+    session_arguments.SessionEnd: sessions.end,
+    session_arguments.SessionShow: sessions.show,
     pgp_arguments.PgpExport: pgp.export,
     pgp_arguments.PgpExportSecret: pgp.export_secret,
     pgp_arguments.PgpImport: pgp.import_,

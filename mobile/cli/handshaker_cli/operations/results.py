@@ -211,6 +211,25 @@ class Panicked(Result):
 
 
 @dataclass(frozen=True, slots=True)
+class Session(Result):
+    """The keys shared with a contact.
+
+    `sessions` is 0 once they were deleted, until the next message; `epoch` counts renewals with ML-KEM.
+    live: idle, offered (you asked), accepting (they ask), live, ended (`ended` says why: ended_here, ended_by_contact,
+    no_answer, not_there, too_long, session_ended); `since` is when that began.
+    """
+
+    type: ClassVar[str] = "session"
+    contact: int
+    name: str
+    sessions: int
+    epoch: int | None
+    live: str
+    since: datetime | None
+    ended: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ready(Result):
     """The process keeps the account open from now on."""
 
@@ -256,6 +275,7 @@ _RESULTS: Final[dict[str, type[Result]]] = {
         Timer,
         Restored,
         Panicked,
+        Session,
         Ready,
         Notice,
         Progress,

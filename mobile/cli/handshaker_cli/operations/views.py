@@ -53,6 +53,20 @@ def message(value: model.Message, name: str) -> results.Message:
     )
 
 
+def session(value: model.SessionStatus, name: str) -> results.Session:
+    """The sessions with a contact of that name."""
+    since = value.live.since_ms
+    return results.Session(
+        contact=value.contact_id,
+        name=name,
+        sessions=value.sessions,
+        epoch=value.epoch,
+        live=value.live.phase.value,
+        since=None if since is None else _moment(since),
+        ended=None if value.live.ended is None else value.live.ended.value,
+    )
+
+
 def account(value: model.Account) -> results.Account:
     """The own account."""
     return results.Account(

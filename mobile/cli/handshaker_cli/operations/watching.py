@@ -12,9 +12,12 @@ from handshaker_core.client import (
     Event,
     IdentityChanged,
     Listener,
+    LiveSession,
+    LiveSessionChanged,
     Trouble,
     Unreachable,
 )
+from handshaker_core.protocol.live import Phase
 
 from handshaker_cli.operations.results import Notice
 
@@ -87,6 +90,13 @@ class Watch:
                     f"The username of {contact.name} leads to somebody with a new identity now: they set up anew, or it "
                     "is somebody else.",
                 )
+            case LiveSessionChanged(session=LiveSession(phase=Phase.ACCEPTING), contact=contact):
+                asks = f"{contact.name} offers a live session. To accept: handshaker session start {contact.id}"
+                return Notice("live_session_offered", asks)
+            case LiveSessionChanged(session=LiveSession(phase=Phase.LIVE), contact=contact):
+                return Notice("live_session_begun", f"A live session with {contact.name} has begun.")
+            case LiveSessionChanged(session=LiveSession(phase=Phase.ENDED), contact=contact):
+                return Notice("live_session_ended", f"The live session with {contact.name} is over; its key is deleted.")
             case Trouble(sentence=sentence):
                 return Notice("trouble", f"In the background: {sentence}")
         return None

@@ -15,6 +15,7 @@ from handshaker_cli.operations.results import (
     Request,
     Result,
     SafetyNumber,
+    Session,
 )
 from handshaker_cli.output.drawn import drawn
 from handshaker_cli.output.safe import block, one_line
@@ -30,6 +31,7 @@ _FAILURES = {
     "refused": "the server refused it; perhaps they have ended the connection",
     "malformed": "the server could not read it",
     "expired": "the server could not be reached for 14 days",
+    "session_ended": "they ended the session before it had left; send it again",
 }
 _GROUPS_PER_LINE = 4
 _GROUP = 5
@@ -151,6 +153,37 @@ def safety_code(result: Result) -> str:
             else f"Not verified. To compare the code that {name} shows: handshaker verify {result.contact} --scan TEXT",
         ]
     )
+
+
+@render.register
+def _session(session: Session) -> str:
+    name = bold(session.name)
+    keys = (
+        f"Keys shared with {name}: in use, renewed {session.epoch or 0} times with ML-KEM."
+        if session.sessions
+        else f"Keys shared with {name}: none, they were deleted. The next message starts a new session."
+    )
+    if session.live == "idle":
+        return keys
+    live = _LIVE.get(session.live, session.live)
+    if session.live == "ended":
+        live = _LIVE_ENDED.get(session.ended or "", "is over")
+    return f"{keys}\nLive session: {live}" + (f", since {moment(session.since)}." if session.since else ".")
+
+
+_LIVE = {
+    "offered": "you have offered one; they accept with `handshaker session start`",
+    "accepting": "they offer one; to accept: handshaker session start",
+    "live": "begun, its key is in memory on both sides",
+}
+_LIVE_ENDED = {
+    "ended_here": "you ended it; its key is deleted",
+    "ended_by_contact": "they ended it; its key is deleted",
+    "no_answer": "nobody has accepted in two minutes",
+    "not_there": "they are not online now",
+    "too_long": "it ended after a day; its key is deleted",
+    "session_ended": "it ended with the session; its key is deleted",
+}
 
 
 @render.register
