@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from crypto_bench import run as crypto_bench
 from handshaker_local.errors import LocalError
 
 from load import idle_bench, relay
@@ -11,7 +12,7 @@ from load.mailboxes import LoadError
 
 def parser() -> argparse.ArgumentParser:
     """The command line of `./dev bench`."""
-    top = argparse.ArgumentParser(prog="./dev bench", description="Benchmarks against the real processes on loopback.")
+    top = argparse.ArgumentParser(prog="./dev bench", description="Benchmarks against the real thing.")
     names = top.add_subparsers(dest="name", required=True)
     live = names.add_parser("relay", help="messages/s, latency and processor time, live and stored, beside others")
     live.add_argument("--pairs", type=int, default=10)
@@ -28,6 +29,11 @@ def parser() -> argparse.ArgumentParser:
     idle.add_argument("--sockets", type=int, default=10_000)
     idle.add_argument("--steps", type=int, default=4)
     idle.set_defaults(run=idle_bench.run)
+    crypto = names.add_parser("crypto", help="the end-to-end protocol beside libsignal, and the local store")
+    crypto.add_argument("--rounds", type=int, default=5, help="rounds of each measurement; the median is shown")
+    crypto.add_argument("--messages", type=int, default=100_000, help="in the store; 0 leaves it out")
+    crypto.add_argument("--json", metavar="FILE", help="write all figures there as well")
+    crypto.set_defaults(run=crypto_bench.run)
     return top
 
 
