@@ -45,19 +45,24 @@ def everybody(c: Connection) -> list[StoredCertificate]:
 
 
 def last_message(c: Connection) -> tuple[MessageNumber, int]:
-    """The number of the newest message, and how many there are."""
-    row = c.execute("SELECT coalesce(max(id), 0), count(*) FROM messages").fetchone()
+    """The number of the newest message, and how many there are that may be exported: none that will disappear."""
+    row = c.execute(
+        "SELECT coalesce(max(id), 0), count(*) FROM messages WHERE expires_after_seconds IS NULL"
+    ).fetchone()
     if row is None:
         raise AssertionError("an aggregate has one row")
     return MessageNumber(row[0]), row[1]
 
 
 def messages_between(c: Connection, after: MessageNumber, last: MessageNumber, limit: int) -> list[Message]:
-    """Messages of all conversations in the order of arrival, from behind `after` to `last`, at most so many."""
+    """Messages of all conversations in the order of arrival, from behind `after` to `last`, at most so many.
+
+    Those that will disappear are left out: a file would keep them.
+    """
     rows = c.execute(
         "SELECT m.id, v.contact_id, m.direction, m.kind, m.text, m.state, m.failure, m.sent_at_ms, m.created_at_ms,"
         " m.notice FROM messages m JOIN conversations v ON v.id = m.conversation_id"
-        " WHERE m.id > ? AND m.id <= ? ORDER BY m.id LIMIT ?",
+        " WHERE m.id > ? AND m.id <= ? AND m.expires_after_seconds IS NULL ORDER BY m.id LIMIT ?",
         (after, last, limit),
     ).fetchall()
     return [
