@@ -11,6 +11,9 @@ from handshaker_core.store.connection import Connection
 SHORTEST_INDEXED = 3
 """Shorter search texts are looked for row by row."""
 
+MOST_OVERTAKEN = 200
+"""A search looks at so many matches more than are wanted, in case some of them came later than they were written."""
+
 LONGEST_OVERTAKING_MS = 3_600_000
 LONGEST_CLOCK_STEP_MS = 60_000
 """A clock that was set back by more than this is believed, even if order suffers."""
@@ -171,6 +174,13 @@ _SELECT = """
 """
 
 
+# The index yields matches newest first one by one, so a word that is in every message costs no more than a rare one.
+_NEWEST_FOUND = """
+    SELECT f.rowid FROM messages_fts f CROSS JOIN messages m ON m.id = f.rowid
+    JOIN conversations v ON v.id = m.conversation_id {where} AND f.messages_fts MATCH ? ORDER BY f.rowid DESC LIMIT ?
+"""
+
+
 def get(c: Connection, message: MessageNumber) -> Message | None:
     """One message."""
     row = c.execute(_SELECT + " WHERE m.id = ?", (message,)).fetchone()
@@ -192,8 +202,9 @@ def history(
         parameters.append(before)
     if search:
         if len(search) >= SHORTEST_INDEXED:
-            where += " AND m.id IN (SELECT rowid FROM messages_fts WHERE messages_fts MATCH ?)"
-            parameters.append('"' + search.replace('"', '""').replace("\x00", " ") + '"')
+            phrase = '"' + search.replace('"', '""').replace("\x00", " ") + '"'
+            where += f" AND m.id IN ({_NEWEST_FOUND.format(where=where)})"
+            parameters += [*parameters, phrase, limit + MOST_OVERTAKEN]
         else:
             where += " AND m.text LIKE ? ESCAPE '\\'"
             escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
