@@ -2,9 +2,8 @@
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from core_world import Crash, Party
@@ -12,34 +11,19 @@ from handshaker_core.client import ending, introducing, live
 from handshaker_core.client.errors import NoSession, NotConnected
 from handshaker_core.client.events import FrameUnreadable, NoticeAdded
 from handshaker_core.client.prekeys import read_bundle
-from handshaker_core.client.unit import Unit
 from handshaker_core.credentials import FrameId
-from handshaker_core.model import ContactId, Direction, MessageState, Notice
-from handshaker_core.net.relay import IncomingFrame, Outcome, OutgoingFrame
+from handshaker_core.model import Direction, MessageState, Notice
+from handshaker_core.net.relay import IncomingFrame, Outcome
 from handshaker_core.protocol import session as protocol
 from handshaker_core.protocol.bundle import verify_bundle
 from handshaker_core.protocol.live import EndReason, Phase
 from handshaker_core.store import messages, sessions
-
-Pair = tuple[Party, Party]
-T = TypeVar("T")
+from pairs import Pair, deliver, exchange, friends_in, on
 
 
 @pytest.fixture(scope="module")
 def friends(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two stores of people who are connected and have talked, to be copied."""
-    folder = tmp_path_factory.mktemp("friends")
-    a, b = Party(folder / "a" / "db"), Party(folder / "b" / "db")
-    a.ask(b)
-    exchange(a, b)
-    b.accept()
-    exchange(a, b)
-    a.send("hello b")
-    b.send("hello a")
-    exchange(a, b)
-    a.close()
-    b.close()
-    return folder
+    return friends_in(tmp_path_factory.mktemp("friends"))
 
 
 @pytest.fixture
@@ -49,26 +33,6 @@ def pair(friends: Path, tmp_path: Path) -> Iterator[Pair]:
     yield both
     for party in both:
         party.close()
-
-
-def deliver(to: Party, frames: list[OutgoingFrame], sender: Party | None = None) -> None:
-    for frame in frames:
-        to.take(IncomingFrame(1, to.mailboxes()[frame.send_id], frame.frame_id, frame.frame))
-        if sender is not None:
-            sender.result(frame.frame_id, Outcome.STORED)
-
-
-def exchange(a: Party, b: Party) -> None:
-    for _ in range(3):
-        deliver(b, a.due(), a)
-        deliver(a, b.due(), b)
-
-
-def on(party: Party, work: Callable[[Unit, ContactId], T], *, crash: bool = False) -> T:
-    """Something about the other one."""
-    contact = party.contact()
-    assert contact is not None
-    return party.do(lambda u: work(u, contact), crash=crash)
 
 
 def end(party: Party) -> None:
