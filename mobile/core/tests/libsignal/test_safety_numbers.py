@@ -10,7 +10,7 @@ from peers.libsignal import Libsignal, LibsignalError, Scannable
 
 from libsignal.ours import typed
 
-PAIRS = 40
+PAIRS = 24
 VERSION = 2
 
 
