@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from generator import addresses, foundations, ratchets, sessions
+from generator import addresses, foundations, groups, ratchets, sessions
 from generator.fixed import Kept, Maker, repeatable
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -24,6 +24,8 @@ FILES: dict[str, Maker] = {
     "conversation": sessions.conversation,
     "live-session": sessions.live_session,
     "post-quantum-ratchet": ratchets.post_quantum,
+    "group-log": groups.log,
+    "sender-key": groups.sender_key,
 }
 
 

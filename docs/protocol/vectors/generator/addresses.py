@@ -10,7 +10,7 @@ from handshaker_core.protocol.address import BundleId, ContactAddress, SendId, S
 from handshaker_core.protocol.device import DeviceCertificate, DeviceId, DeviceList
 from handshaker_core.protocol.keys import IdentityKeyPair
 from handshaker_core.protocol.labels import Label
-from handshaker_core.protocol.safety_number import safety_number
+from handshaker_core.protocol.safety_number import SafetyCode, safety_number
 
 from generator.fixed import Json, fixed
 from generator.foundations import device_key
@@ -119,7 +119,15 @@ def safety_numbers() -> Json:
     cases = []
     for number in range(3):
         one, other = (IdentityKeyPair(fixed(f"safety {number} {side}")).public for side in (0, 1))
-        cases.append({"one": one.raw.hex(), "other": other.raw.hex(), "safety_number": safety_number(one, other)})
+        cases.append(
+            {
+                "one": one.raw.hex(),
+                "other": other.raw.hex(),
+                "safety_number": safety_number(one, other),
+                "code_shown_by_one": SafetyCode.between(one, other).encode().hex(),
+                "code_as_text": SafetyCode.between(one, other).text(),
+            }
+        )
     return {"page": "contact-address.md, Safety number", "cases": cases}
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from handshaker_core.errors import ProtocolError
-from handshaker_core.protocol import curve25519
+from handshaker_core.protocol import curve25519, phrase
 from handshaker_core.protocol.kdf_chain import KdfChain, message_key_material, root_step
 from handshaker_core.protocol.keys import (
     ChainKey,
@@ -89,10 +89,12 @@ def root() -> Json:
         cases.append(
             {
                 "root_seed": seed.raw.hex(),
+                "recovery_phrase": " ".join(phrase.encode(seed)),
                 "identity_seed": seed.identity().seed.hex(),
                 "identity_public": seed.identity().public.raw.hex(),
                 "recovery_auth_seed": seed.recovery_auth().raw.hex(),
                 "backup_key": seed.backup_key().raw.hex(),
+                "store_recovery_key": seed.store_recovery().raw.hex(),
                 "openpgp_primary_seed": seed.openpgp_primary().raw.hex(),
                 "openpgp_encryption_seed": seed.openpgp_encryption().raw.hex(),
             }

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
+from mnemonic import Mnemonic
 
 from .own import FOLDER, load, unhex
 from .reference import basics
@@ -72,11 +73,15 @@ def test_agreements_and_refused_keys() -> None:
 
 
 def test_root_seed() -> None:
-    for case in map(unhex, load("root")["cases"]):
+    for whole in load("root")["cases"]:
+        words = whole.pop("recovery_phrase")
+        case = unhex(whole)
+        assert Mnemonic("english").to_entropy(words) == case["root_seed"]
         names = {
             "identity_seed": "identity",
             "recovery_auth_seed": "recovery",
             "backup_key": "backup",
+            "store_recovery_key": "store-recovery",
             "openpgp_primary_seed": "openpgp-primary",
             "openpgp_encryption_seed": "openpgp-encryption",
         }

@@ -1,5 +1,7 @@
 """docs/protocol/vectors against a second implementation: addresses, links, usernames, safety numbers, devices, labels."""
 
+import base64
+
 import pytest
 
 from .own import load, unhex
@@ -50,6 +52,11 @@ def test_safety_numbers() -> None:
     for case in load("safety-number")["cases"]:
         one, other = bytes.fromhex(case["one"]), bytes.fromhex(case["other"])
         assert people.safety_number(one, other) == people.safety_number(other, one) == case["safety_number"]
+        code = people.safety_code(one, other)
+        assert code.hex() == case["code_shown_by_one"]
+        assert base64.urlsafe_b64encode(code).rstrip(b"=").decode() == case["code_as_text"]
+        mirrored = people.safety_code(other, one)
+        assert (mirrored[6:38], mirrored[42:]) == (code[42:], code[6:38])
 
 
 def test_devices() -> None:

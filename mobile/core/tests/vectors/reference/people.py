@@ -79,10 +79,20 @@ def safety_number(one: bytes, other: bytes) -> str:
     return "".join(sorted(_half(b"\x01" + key) for key in (one, other)))
 
 
-def _half(key: bytes) -> str:
+def _fingerprint(key: bytes) -> bytes:
     digest = hashlib.sha512(b"\x00\x00" + key + key + key).digest()
     for _ in range(5_199):
         digest = hashlib.sha512(digest + key).digest()
+    return digest
+
+
+def safety_code(own: bytes, contact: bytes) -> bytes:
+    halves = [_fingerprint(b"\x01" + key)[:32] for key in (own, contact)]
+    return bytes.fromhex("0801 12220a20") + halves[0] + bytes.fromhex("1a220a20") + halves[1]
+
+
+def _half(key: bytes) -> str:
+    digest = _fingerprint(key)
     return "".join(f"{int.from_bytes(digest[at : at + 5], 'big') % 100_000:05}" for at in range(0, 30, 5))
 
 
