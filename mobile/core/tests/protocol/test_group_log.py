@@ -25,7 +25,7 @@ from handshaker_core.protocol.groups.errors import (
     WrongGroup,
 )
 from handshaker_core.protocol.groups.forks import Fork
-from handshaker_core.protocol.groups.ids import EntryHash, GroupId
+from handshaker_core.protocol.groups.ids import GroupId
 from handshaker_core.protocol.groups.log import GroupLog, verify_history
 from handshaker_core.protocol.groups.log_entry import LogEntry
 
@@ -160,23 +160,6 @@ def test_an_owner_settles_a_fork() -> None:
         assert receive(log, entry(following, BOB, rename("z"))).state.epoch == 9
 
 
-def test_nobody_else_settles_a_fork() -> None:
-    entries = group()
-    one, other = entry(entries[-1], BOB, Add(DAVE.public)), entry(entries[-1], MALLORY, rename("x"))
-    forked = receive(log_of(entries), one, other)
-    for actor in (BOB, CAROL):
-        with pytest.raises(NotAllowed):
-            forked.receive(entry(one, actor, Resolve((other.entry_hash,))))
-    # An owner that only one side of the fork knows cannot settle it either.
-    promoted = entry(entries[-1], ALICE, SetRole(BOB.public, Role.OWNER))
-    forked = receive(log_of(entries), promoted, other, entry(promoted, BOB, Resolve((other.entry_hash,))))
-    assert forked.fork is not None
-    assert forked.receive(entry(promoted, ALICE, Resolve((other.entry_hash,)))).fork is not None
-    unrelated = receive(log_of(entries), one, other, entry(one, ALICE, Resolve((EntryHash(seed("x")),))))
-    assert unrelated.fork is not None
-    assert receive(log_of(entries), one, other, entry(one, ALICE, Resolve((other.entry_hash,)))).fork is None
-
-
 def test_a_choice_must_name_every_other_history() -> None:
     entries = group()
     three = [entry(entries[-1], person, rename(person.name)) for person in (ALICE, BOB, MALLORY)]
@@ -208,43 +191,6 @@ def test_owners_who_contradict_each_other_settle_nothing_until_one_gives_in() ->
         done = receive(log, *order)
         assert done.path[-1] == last.entry_hash
         assert done.fork is None
-
-
-def test_removal_by_an_owner_rejects_what_the_removed_wrote_beside() -> None:
-    """Else anybody who ever was a member could stop the group for good."""
-    entries = group()
-    honest = entry(entries[-1], BOB, rename("x"))
-    removal = entry(honest, ALICE, Remove(MALLORY.public))
-    after = entry(removal, BOB, rename("y"))
-    backdated = [entry(entries[3], MALLORY, Leave()), entry(entries[-1], MALLORY, rename("z"))]
-    for order in permutations((honest, removal, after, *backdated)):
-        log = receive(log_of(entries), *order)
-        assert log.fork is None
-        assert log.path[-1] == after.entry_hash
-        assert set(log.given_up) == set(backdated)
-    # What others wrote beside is a conflict all the same, and so is what somebody wrote whom an admin removed.
-    assert receive(log_of([*entries, honest, removal]), entry(entries[-1], CAROL, Leave())).fork is not None
-    by_admin = entry(honest, BOB, Remove(CAROL.public))
-    assert receive(log_of([*entries, honest, by_admin]), entry(entries[-1], CAROL, Leave())).fork is not None
-
-
-def test_a_concurrent_entry_of_the_removed_does_not_undo_the_removal() -> None:
-    entries = group()
-    removal = entry(entries[-1], ALICE, Remove(MALLORY.public))
-    evasion = entry(entries[-1], MALLORY, Remove(CAROL.public))
-    for order in ((removal, evasion), (evasion, removal)):
-        log = receive(log_of(entries), *order)
-        assert log.fork is None
-        assert MALLORY.public not in log.state.members
-        assert CAROL.public in log.state.members
-
-
-def test_an_admin_cannot_replace_history_by_removing_its_author() -> None:
-    entries = group()
-    written = entry(entries[-1], CAROL, Leave())
-    later = entry(written, ALICE, SetRole(MALLORY.public, Role.MEMBER))
-    log = log_of([*entries, written, later])
-    assert log.receive(entry(entries[-1], MALLORY, Remove(CAROL.public))).fork is not None
 
 
 def test_there_is_no_resolution_without_a_fork() -> None:

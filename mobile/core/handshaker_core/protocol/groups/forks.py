@@ -3,13 +3,22 @@
 A pure function of the set of valid entries, so that everybody who has the same entries comes to the same answer.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from handshaker_core.protocol.groups.change import Remove, Resolve
+from handshaker_core.protocol.device import DeviceList
+from handshaker_core.protocol.groups.change import (
+    Leave,
+    Remove,
+    Resolve,
+    SetRole,
+    TransferOwnership,
+    UpdateDevices,
+)
 from handshaker_core.protocol.groups.ids import NO_ENTRY, EntryHash
 from handshaker_core.protocol.groups.log_entry import LogEntry
-from handshaker_core.protocol.groups.membership import MembershipState, apply
+from handshaker_core.protocol.groups.membership import MembershipState, apply, lists_device
+from handshaker_core.protocol.keys import IdentityPublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +38,7 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An entry by which somebody who was an owner before the fork rejects continuations of it.
-
-    A removal is one too: it rejects what the removed person wrote in place of the history in which it stands. Otherwise
-    everybody who ever was a member could stop a group at any later time by an entry beside an old one.
+    """An entry by which an owner rejects continuations of a fork.
 
     Attributes:
         branch: the continuation after which the act stands.
@@ -64,7 +70,7 @@ def walk(
             last = continuations[0]
         else:
             fork = Fork(len(path) - 1, last, tuple(sorted(continuations)))
-            chosen = _chosen(fork, list(acts_of_owners(entries, fork, state)))
+            chosen = _chosen(fork, acts_of_owners(entries, fork, state))
             if chosen is None:
                 return tuple(path), state, fork
             last = chosen
@@ -73,32 +79,87 @@ def walk(
     return tuple(path), state, None
 
 
-def acts_of_owners(entries: Mapping[EntryHash, LogEntry], fork: Fork, state: MembershipState | None) -> Iterator[Act]:
-    """Every act about a fork.
+def acts_of_owners(entries: Mapping[EntryHash, LogEntry], fork: Fork, state: MembershipState | None) -> list[Act]:
+    """Every act about a fork that counts.
+
+    Who was an owner before the fork has a say, unless they gave ownership up in one of the conflicting histories: else a
+    former owner could go back to a past that is better for them. Owners lose ownership by their own signature only, so
+    nobody else can take the say from them. When all of them gave it up in one history, and in no other, its owners have
+    inherited the say. A device that its person has withdrawn in any of the histories has none.
+
+    A removal is an act too: it rejects what the removed person wrote beside the history in which it stands. Otherwise
+    everybody who ever was a member could stop a group at any later time by an entry beside an old one.
 
     Args:
         entries: as in `walk`.
         fork: what they are about.
-        state: the state on which all agree; only its owners count.
+        state: the state on which all agree.
     """
-    owners: Collection[object] = () if state is None else state.owners
+    if state is None:
+        return []
     following = _by_predecessor(entries)
-    for branch in fork.continuations:
-        reach = [branch]
-        while reach:
-            entry = entries[reach.pop()]
-            reach += following.get(entry.entry_hash, ())
-            rejected = _rejected(entry, entries, fork)
-            if entry.actor in owners and rejected:
-                yield Act(entry.entry_hash, branch, rejected)
+    histories = {branch: list(_after(branch, entries, following)) for branch in fork.continuations}
+    devices = _newest_devices(state, (entry for after in histories.values() for entry in after))
+    histories = {
+        branch: [entry for entry in after if _is_current(entry, devices)] for branch, after in histories.items()
+    }
+    gave_up = {branch: {entry.actor for entry in after if _gives_up(entry)} for branch, after in histories.items()}
+    loyal = state.owners.difference(*gave_up.values())
+    heirs = [branch for branch in fork.continuations if state.owners <= gave_up[branch]]
+    acts = []
+    for branch, after in histories.items():
+        beside = [entries[other] for other in fork.continuations if other != branch]
+        for entry in after:
+            rejected = _rejected(entry, beside)
+            inherited = not loyal and heirs == [branch] and isinstance(entry.change, Resolve)
+            if rejected and (entry.actor in loyal or inherited):
+                acts.append(Act(entry.entry_hash, branch, rejected))
+    return acts
 
 
-def _rejected(entry: LogEntry, entries: Mapping[EntryHash, LogEntry], fork: Fork) -> frozenset[EntryHash]:
+def _after(
+    branch: EntryHash, entries: Mapping[EntryHash, LogEntry], following: Mapping[EntryHash, list[EntryHash]]
+) -> Iterator[LogEntry]:
+    """An entry, and all that stand after it."""
+    reach = [branch]
+    while reach:
+        entry = entries[reach.pop()]
+        reach += following.get(entry.entry_hash, ())
+        yield entry
+
+
+def _gives_up(entry: LogEntry) -> bool:
+    """Whether an actor who is an owner is none afterwards."""
+    match entry.change:
+        case Leave() | TransferOwnership():
+            return True
+        case SetRole(person, _):
+            return person == entry.actor
+    return False
+
+
+def _newest_devices(state: MembershipState, after: Iterable[LogEntry]) -> dict[IdentityPublicKey, DeviceList]:
+    """The newest device list of each person on record before the fork or in any of the histories after it."""
+    newest = {person: member.devices for person, member in state.members.items() if member.devices is not None}
+    for entry in after:
+        if isinstance(entry.change, UpdateDevices):
+            known = newest.get(entry.actor)
+            if known is None or entry.change.devices.sequence > known.sequence:
+                newest[entry.actor] = entry.change.devices
+    return newest
+
+
+def _is_current(entry: LogEntry, devices: Mapping[IdentityPublicKey, DeviceList]) -> bool:
+    newest = devices.get(entry.actor)
+    return newest is None or lists_device(newest, entry.certificate)
+
+
+def _rejected(entry: LogEntry, beside: Iterable[LogEntry]) -> frozenset[EntryHash]:
     match entry.change:
         case Resolve(rejected):
             return frozenset(rejected)
         case Remove(person):
-            return frozenset(found for found in fork.continuations if entries[found].actor == person)
+            return frozenset(other.entry_hash for other in beside if other.actor == person)
     return frozenset()
 
 

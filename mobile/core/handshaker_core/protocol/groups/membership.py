@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from handshaker_core.protocol.device import DeviceList
+from handshaker_core.protocol.device import DeviceCertificate, DeviceList
 from handshaker_core.protocol.groups.change import (
     Add,
     ChangeSettings,
@@ -135,6 +135,12 @@ def apply(state: MembershipState | None, entry: LogEntry) -> MembershipState:
     return replace(changed, epoch=entry.sequence, head=entry.entry_hash)
 
 
+def lists_device(devices: DeviceList, certificate: DeviceCertificate) -> bool:
+    """Whether a list names the device of a certificate, with the same key."""
+    listed = devices.find(certificate.device_id)
+    return listed is not None and listed.device_key == certificate.device_key
+
+
 def _created(entry: LogEntry) -> MembershipState:
     if not isinstance(entry.change, Create):
         raise BrokenChain
@@ -158,10 +164,7 @@ def _check_device(actor: Member, entry: LogEntry) -> None:
         devices = entry.change.devices
         if devices.identity != entry.actor:
             raise NotAllowed
-    if devices is None:
-        return
-    listed = devices.find(entry.certificate.device_id)
-    if listed is None or listed.device_key != entry.certificate.device_key:
+    if devices is not None and not lists_device(devices, entry.certificate):
         raise RevokedDevice
 
 
