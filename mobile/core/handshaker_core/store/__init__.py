@@ -7,7 +7,12 @@
 from handshaker_core.store.connection import Connection
 from handshaker_core.store.database import Database
 from handshaker_core.store.errors import (
+    KeystoreMissing,
+    KeystoreUnavailable,
+    NoRecoveryPhrase,
     NoStore,
+    PassphraseInUse,
+    PhraseDoesNotOpen,
     StoreCorrupt,
     StoreError,
     StoreExists,
@@ -21,7 +26,12 @@ from handshaker_core.store.home import Store
 __all__ = [
     "Connection",
     "Database",
+    "KeystoreMissing",
+    "KeystoreUnavailable",
+    "NoRecoveryPhrase",
     "NoStore",
+    "PassphraseInUse",
+    "PhraseDoesNotOpen",
     "Store",
     "StoreCorrupt",
     "StoreError",

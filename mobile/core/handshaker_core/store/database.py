@@ -3,6 +3,7 @@
 Everything here is synchronous and belongs to one thread; `home.Store` provides the thread.
 """
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +32,10 @@ _PRAGMAS = (
 )
 
 
+_LEAST_FREE = 65_536
+"""With less than this, the shared memory beside the log cannot be made, and SQLite speaks of an I/O error only."""
+
+
 class Database:
     """An open database.
 
@@ -45,6 +50,7 @@ class Database:
     """
 
     def __init__(self, path: Path, key: DatabaseKey) -> None:
+        self._folder = path.parent
         try:
             self._connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=True)
         except dbapi2.Error as error:
@@ -57,7 +63,7 @@ class Database:
             migrate(self._connection)
         except dbapi2.OperationalError as error:
             self._connection.close()
-            raise _explain(error) from error
+            raise _explain(error, self._folder) from error
         except dbapi2.DatabaseError as error:
             self._connection.close()
             raise StoreCorrupt from error
@@ -84,7 +90,7 @@ class Database:
         except dbapi2.IntegrityError:
             raise
         except dbapi2.OperationalError as error:
-            raise _explain(error) from error
+            raise _explain(error, self._folder) from error
         except dbapi2.DatabaseError as error:
             raise StoreCorrupt from error
         return result
@@ -111,9 +117,9 @@ class Database:
             self._connection.close()
 
 
-def _explain(error: Exception) -> Exception:
+def _explain(error: Exception, folder: Path) -> Exception:
     text = str(error)
-    if "full" in text:
+    if "full" in text or ("disk I/O" in text and shutil.disk_usage(folder).free < _LEAST_FREE):
         return StoreUnusable("The disk is full; nothing was changed.")
     if "readonly" in text or "unable to open" in text:
         return StoreUnusable("The database cannot be written to.")
