@@ -160,6 +160,8 @@ def test_an_impostor_cannot_begin(libsignal: Libsignal) -> None:
 @pytest.mark.parametrize("point", sorted(LOW_ORDER_U))
 def test_low_order_base_keys_are_refused_by_both(libsignal: Libsignal, point: int) -> None:
     low = b"\x05" + point.to_bytes(32, "little")
+    we_begin(libsignal).check()
+    they_begin(libsignal).check()
     ours, theirs = new_people(libsignal)
     pair = Pair(ours, theirs, ours.start(theirs.bundle()))
     message = pair.send(b"first")
