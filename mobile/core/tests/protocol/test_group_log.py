@@ -1,5 +1,6 @@
 """A client's copy of the log: order, forks, an owner's choice, bounds, the store, new members."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -242,6 +243,15 @@ def test_logs_come_back_from_the_store() -> None:
         for damaged in (b"", data[:-1], data + b"\x00", b"\x02" + data[1:], data[:20]):
             with pytest.raises(MalformedState):
                 GroupLog.from_bytes(damaged)
+    data = log_of(entries).to_bytes()
+    with pytest.raises(MalformedState):
+        GroupLog.from_bytes(data[:1] + seed("other") + data[33:])
+    not_allowed = GroupLog(entries[0].group_id, {found.entry_hash: found for found in group()}, path=())
+    stranger = entry(entries[-1], DAVE, Leave())
+    with pytest.raises(MalformedState):
+        GroupLog.from_bytes(
+            replace(not_allowed, entries={**not_allowed.entries, stranger.entry_hash: stranger}).to_bytes()
+        )
     incomplete = GroupLog(entries[0].group_id, {found.entry_hash: found for found in entries[1:]})
     with pytest.raises(MalformedState):
         GroupLog.from_bytes(incomplete.to_bytes())

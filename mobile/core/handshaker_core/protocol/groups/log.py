@@ -127,24 +127,29 @@ class GroupLog:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "GroupLog":
-        """Read and verify everything again.
+        """Read what `to_bytes` wrote: signatures are verified, and the history in force is applied again.
 
         Raises:
-            MalformedState: not what `to_bytes` wrote.
+            MalformedState: it is damaged.
         """
         reader = Reader(data, MalformedState)
         if reader.u8() != _LOG_VERSION:
             raise MalformedState
         group_id, count = GroupId(reader.take(HASH_SIZE)), reader.u32()
-        encoded = (reader.take(reader.u16()) for _ in range(count))
+        entries: dict[EntryHash, LogEntry] = {}
         try:
-            log = cls.replay(group_id, (LogEntry.decode(entry) for entry in encoded))
+            for _ in range(count):
+                entry = LogEntry.decode(reader.take(reader.u16()))
+                if entry.group_id != group_id or (entry.previous != NO_ENTRY and entry.previous not in entries):
+                    raise MalformedState
+                entries[entry.entry_hash] = entry
+            path, tip, fork = walk(entries)
         except ProtocolError:
             raise MalformedState from None
         reader.end()
-        if log.waiting or len(log.entries) != count:
+        if len(entries) != count:
             raise MalformedState
-        return log
+        return cls(group_id, entries, path=path, tip=tip, fork=fork)
 
     @classmethod
     def replay(cls, group_id: GroupId, entries: Iterable[LogEntry]) -> "GroupLog":
