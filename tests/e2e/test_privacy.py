@@ -12,7 +12,7 @@ import pytest
 from handshaker_proto.keys.v1 import keys_pb2
 from handshaker_proto.signaling.v1 import socket_pb2
 
-from e2e.calls import bundle, new_mailbox, username
+from e2e.calls import bundle, certificate, new_mailbox, username
 from e2e.hostile import RawSocket
 from e2e.rest import JSON, ROUTE, Account, gateway_at
 
@@ -86,6 +86,8 @@ async def life(system, gateway):
         named, published, mailbox = username(), bundle(), await new_mailbox(client)
         (await account.call("SetUsername", named)).granted()
         (await account.call("PublishBundle", published)).granted()
+        proven = certificate(published.bundle_id)
+        (await account.call("PublishOpenPgp", proven)).granted()
         request = keys_pb2.LookupUsernameRequest(lookup_hash=named.lookup_hash)
         (await client.call(ROUTE["LookupUsername"], request)).granted()
         live, stored = await messages(system, mailbox)
@@ -103,6 +105,7 @@ async def life(system, gateway):
         "sealed address": named.sealed_address[:64],
         "bundle": published.bundle_id,
         "identity key": published.base.identity_key,
+        "certificate": proven.certificate[:64],
         "mailbox": mailbox.send_id,
         "send secret": mailbox.secret,
         "live frame": live.frame[100:164],
@@ -173,6 +176,6 @@ async def test_logs_and_metrics_name_nobody(system, life, tmp_path):
 
 async def test_the_disk_holds_what_it_must_and_no_more(system, life):
     """PostgreSQL's files with their log: what it is asked to keep is found, so that what is not found is not there."""
-    kept = {"account", "device", "device key", "sealed address", "bundle", "identity key", "mailbox"}
+    kept = {"account", "device", "device key", "sealed address", "bundle", "identity key", "certificate", "mailbox"}
     kept |= {"stored frame", "stored frame id"}
     assert found_in(database_files(system), life) == kept

@@ -94,6 +94,22 @@ async def offline(tmp_path):
         yield client
 
 
+async def test_a_linked_device_verifies_and_says_what_it_cannot_do(new_person, tmp_path):
+    alice, bob = await new_person(), await new_person()
+    bob_here, _ = await befriend(alice, bob)
+    await bob.openpgp.publish()
+    await alice.openpgp.fetch(bob_here)
+    document, signature = tmp_path / "document", tmp_path / "signature"
+    document.write_bytes(b"content")
+    await bob.openpgp.sign(document, signature)
+    alice._core.keys = _without_root(alice._core.keys, linked=True)
+    checked = await alice.openpgp.verify(document, signature)
+    assert (checked.signature, checked.contact_id, checked.own) == (SignatureState.GOOD, bob_here, False)
+    with pytest.raises(PrimaryDeviceOnly):
+        await alice.openpgp.sign(document, tmp_path / "another")
+    assert (await bob.openpgp.verify(document, signature)).own
+
+
 async def test_files_appear_complete_or_not_at_all(offline, tmp_path):
     source, target = tmp_path / "plain", tmp_path / "sealed"
     source.write_bytes(os.urandom(300_000))

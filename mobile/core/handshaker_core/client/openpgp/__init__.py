@@ -182,9 +182,9 @@ class OpenPgp:
         return await asyncio.to_thread(partial(messages.sign, source, target, known, now=self._core.clock()))
 
     async def verify(self, source: Path, signature: Path) -> CheckedFile:
-        """Verify a file with its separate signature. Raises: OpenPgpError, FileUnusable."""
-        known = await self._core.run(people.known)
-        return await asyncio.to_thread(partial(messages.verify, source, signature, known, now=self._core.clock()))
+        """Verify a file with its separate signature; linked devices can do that too. Raises: OpenPgpError, FileUnusable."""
+        signers = await self._core.run(people.signers)
+        return await asyncio.to_thread(partial(messages.verify, source, signature, signers, now=self._core.clock()))
 
     async def export_history(
         self, target: Path, to: Sequence[int | str] = (), *, progress: StepProgress = no_progress

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from handshaker_core.client.openpgp.files import reading, writing
-from handshaker_core.client.openpgp.people import Known
+from handshaker_core.client.openpgp.people import Known, Signers
 from handshaker_core.client.openpgp.values import CheckedFile, SignatureState
 from handshaker_core.openpgp.armor import ArmorType, ArmorWriter, armor
 from handshaker_core.openpgp.certificate import Certificate
@@ -92,8 +92,8 @@ def encrypt(
 def decrypt(source: Path, target: Path, known: Known, *, now: float) -> CheckedFile:
     """Decrypt and verify a file; nothing is left of one that was altered. Raises: OpenPgpError, FileExists, FileUnusable."""
     with reading(source) as message, writing(target) as file:
-        opened = read_message(message, file.write, known.own, known.find, now=now)
-    return _checked(known, opened.signature, written=target, size=opened.size, encrypted=opened.encrypted)
+        opened = read_message(message, file.write, known.own, known.signers.find, now=now)
+    return _checked(known.signers, opened.signature, written=target, size=opened.size, encrypted=opened.encrypted)
 
 
 def sign(source: Path, target: Path, known: Known, *, now: float) -> int:
@@ -102,18 +102,18 @@ def sign(source: Path, target: Path, known: Known, *, now: float) -> int:
         return file.write(armor(ArmorType.SIGNATURE, sign_detached(content, known.own, now=now)).encode())
 
 
-def verify(source: Path, signature: Path, known: Known, *, now: float) -> CheckedFile:
+def verify(source: Path, signature: Path, signers: Signers, *, now: float) -> CheckedFile:
     """Verify a file with its separate signature. Raises: OpenPgpError, FileUnusable."""
     with reading(signature) as file:
         data = file.read(_ARMOR_OVERHEAD * MAX_CERTIFICATE)
     with reading(source) as content:
-        judged = verify_detached(content, data, known.find, now=now)
+        judged = verify_detached(content, data, signers.find, now=now)
         size = content.tell()
-    return _checked(known, judged, written=None, size=size, encrypted=False)
+    return _checked(signers, judged, written=None, size=size, encrypted=False)
 
 
 def _checked(
-    known: Known,
+    signers: Signers,
     signature: GoodSignature | UnknownSigner | None,
     *,
     written: Path | None,
@@ -129,7 +129,7 @@ def _checked(
         encrypted=encrypted,
         signature=SignatureState.GOOD,
         signer=signature.signer.fingerprint.hex().upper(),
-        own=signature.signer is known.certificate,
-        contact_id=known.owner(signature.signer),
+        own=signature.signer is signers.own,
+        contact_id=signers.owner(signature.signer),
         signed_at=signature.made_at,
     )

@@ -18,21 +18,35 @@ from handshaker_core.store.openpgp import Source, StoredCertificate
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """The own key, and the certificates that signatures are checked with."""
+class Signers:
+    """Those whose signatures can be checked.
 
-    own: OwnKey
-    certificate: Certificate
+    Attributes:
+        own: the own certificate; None on devices that cannot derive it.
+        others: contacts' certificates.
+    """
+
+    own: Certificate | None
     others: tuple[tuple[ContactId, Certificate], ...]
 
     def find(self, key_id: KeyId) -> Certificate | None:
         """The certificate whose primary key has that id."""
-        everybody = (self.certificate, *(certificate for _, certificate in self.others))
+        own = () if self.own is None else (self.own,)
+        everybody = (*own, *(certificate for _, certificate in self.others))
         return next((each for each in everybody if each.primary.key_id == key_id), None)
 
     def owner(self, signer: Certificate) -> ContactId | None:
         """Whose certificate it is; None for the own one."""
         return next((contact for contact, certificate in self.others if certificate is signer), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The own key with its certificate, and those whose signatures can be checked."""
+
+    own: OwnKey
+    certificate: Certificate
+    signers: Signers
 
 
 def own_key(keys: AccountKeys) -> OwnKey:
@@ -49,10 +63,19 @@ def own_key(keys: AccountKeys) -> OwnKey:
 
 
 def known(u: Unit) -> Known:
-    """All that signatures are checked with. Raises: PrimaryDeviceOnly, NoOpenPgpKey."""
+    """What reading and writing messages needs. Raises: PrimaryDeviceOnly, NoOpenPgpKey."""
     own = own_key(u.keys)
-    others = tuple((stored.contact_id, Certificate.decode(stored.encoded)) for stored in openpgp.everybody(u.c))
-    return Known(own, own.certificate(), others)
+    certificate = own.certificate()
+    return Known(own, certificate, Signers(certificate, _contacts(u)))
+
+
+def signers(u: Unit) -> Signers:
+    """Those whose signatures can be checked; on a linked device contacts alone."""
+    return Signers(None if u.keys.root is None else own_key(u.keys).certificate(), _contacts(u))
+
+
+def _contacts(u: Unit) -> tuple[tuple[ContactId, Certificate], ...]:
+    return tuple((stored.contact_id, Certificate.decode(stored.encoded)) for stored in openpgp.everybody(u.c))
 
 
 def of_contact(u: Unit, contact: Contact) -> Certificate:
