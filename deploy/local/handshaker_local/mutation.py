@@ -96,7 +96,13 @@ def _prepare(files: list[str], tests: list[str]) -> None:
         "only_mutate": [f"src/{path}" for path in files],
         "also_copy": ["mobile", "docs"],
         "pytest_add_cli_args_test_selection": [f"mobile/core/tests/{name}" for name in tests],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "--import-mode=importlib", "-k", "not generator and not every_file"],
+        "pytest_add_cli_args": [
+            "-p",
+            "no:cacheprovider",
+            "--import-mode=importlib",
+            "-k",
+            "not generator and not every_file",
+        ],
         "do_not_mutate_patterns": NOT_CHANGED,
         "timeout_constant": 5.0,
     }
