@@ -181,6 +181,16 @@ class AlreadyServed(CommandError):
         )
 
 
+class OpenElsewhere(CommandError):
+    """A command that asks its user while it goes on, and another process has the account open."""
+
+    reason = "open_elsewhere"
+    sentence = (
+        "Another process has this account open (`receive --follow` or `daemon`), and this command asks you something while "
+        "it works. Stop that process first; start it again afterwards."
+    )
+
+
 class BadCall(CommandError):
     """The other process does not know the command, or not these arguments."""
 

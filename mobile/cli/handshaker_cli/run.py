@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 from handshaker_core.errors import HandshakerError
@@ -14,17 +14,20 @@ from handshaker_core.net.server import ServerAddress
 from handshaker_core.store import NoStore, Store, StoreInUse
 
 from handshaker_cli import homes, passphrase
-from handshaker_cli.errors import AlreadyServed, NoServer, ServingProcessGone
+from handshaker_cli.errors import AlreadyServed, NoServer, OpenElsewhere, ServingProcessGone
 from handshaker_cli.exits import ExitCode, Failure
 from handshaker_cli.operations.arguments import Arguments, Receive, Register
 from handshaker_cli.operations.results import Done, Panicked, Result
 from handshaker_cli.operations.safe_arguments import Panic
 from handshaker_cli.options import Settings
-from handshaker_cli.output import human, human_safe
+from handshaker_cli.output import human, human_devices, human_safe
 from handshaker_cli.output.printer import HumanPrinter, JsonPrinter, Printer, reader_left
 from handshaker_cli.rpc import sockets
 from handshaker_cli.rpc.client import ServingProcess
 from handshaker_cli.rpc.protocol import SOCKET_NAME
+
+if TYPE_CHECKING:
+    from handshaker_core.client import Client
 
 Judge: TypeAlias = Callable[[Result], ExitCode]
 """The exit code that a result means."""
@@ -117,6 +120,36 @@ def serve(context: click.Context) -> int:
         return await _Showing(printer, _done, None).consume(hosting.stay(settings.home, secret or "", settings.route))
 
     return _run(_patiently(attempt), printer, stopped=ExitCode.DONE)
+
+
+def in_person(
+    context: click.Context, work: Callable[["Client", Printer], Coroutine[Any, Any, int]], *, new_home: bool
+) -> int:
+    """Have something done that asks the user while it goes on, which only the process with the account open can do.
+
+    Args:
+        context: of the command.
+        work: is given the open account and what shows results.
+        new_home: whether the directory may be made for it.
+
+    Raises:
+        OpenElsewhere: another process has the account open.
+        HandshakerError.
+    """
+    settings = Settings.of(context)
+    printer = _printer(settings, human_devices.render)
+    if sockets.somebody_listens(settings.home):
+        raise OpenElsewhere
+    fresh = new_home and not Store.exists(settings.home)
+    secret = _new_secret(settings) if fresh else _secret(settings)
+
+    async def attempt() -> int:
+        from handshaker_cli import hosting  # noqa: PLC0415 - see `_attempt`
+
+        async with hosting.Host.open(settings.home, secret or "", settings.route, create=new_home) as host:
+            return await work(host.client, printer)
+
+    return _run(_patiently(attempt), printer, stopped=ExitCode.INTERRUPTED)
 
 
 async def _patiently(attempt: Callable[[], Coroutine[Any, Any, int]]) -> int:

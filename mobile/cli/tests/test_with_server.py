@@ -22,6 +22,7 @@ def test_the_shapes_that_programs_rely_on(insiders):
         "state": "connected",
         "verified": contact["verified"],
         "unread": 0,
+        "attention": None,
     }
     (sent,) = alice.json("send", "1", "shape").succeeded().objects
     assert list(sent) == MESSAGE_KEYS

@@ -4,7 +4,7 @@ from importlib import metadata
 
 import click
 
-from handshaker_cli.commands import account, messages, people, pgp, safe, serving, session
+from handshaker_cli.commands import account, devices, messages, people, pgp, safe, serving, session
 from handshaker_cli.options import common_options
 
 _HELP = "Private messages, end-to-end encrypted, over a server that does not learn who talks to whom."
@@ -61,6 +61,7 @@ for command in (
     messages.receive,
     messages.history,
     people.verify,
+    devices.acknowledge,
     session.session,
     pgp.pgp,
     safe.disappear,
@@ -70,6 +71,8 @@ for command in (
     safe.duress,
     safe.backup,
     safe.panic,
+    devices.device,
+    devices.recover,
     account.logout,
     account.login,
     serving.daemon,

@@ -9,6 +9,8 @@ from handshaker_cli.codec import Malformed, decode
 from handshaker_cli.errors import BadCall
 from handshaker_cli.operations import (
     account,
+    device_arguments,
+    devices,
     messages,
     people,
     pgp,
@@ -65,6 +67,9 @@ _OPERATIONS: Final[dict[type[Arguments], Run]] = {
     safe_arguments.RestoreBackup: safe.restore_backup,
     safe_arguments.Disappear: safe.disappear,
     safe_arguments.Panic: safe.panic,
+    device_arguments.ListDevices: devices.list_devices,
+    device_arguments.RemoveDevice: devices.remove_device,
+    device_arguments.Acknowledge: devices.acknowledge,
 }
 _BY_NAME: Final[dict[str, type[Arguments]]] = {kind.command: kind for kind in _OPERATIONS}
 

@@ -55,6 +55,7 @@ class Contact(Result):
     `name` is what they call themselves, or else a username. `username` was looked up in the server's directory and led
     to this very person; `claimed_username` is only what they say.
     state: connected, requested (you asked), asking (they ask), closed (rejected or cancelled).
+    attention: why nothing is sent before you have looked: device_added, identity_changed; null where nothing is.
     """
 
     type: ClassVar[str] = "contact"
@@ -65,6 +66,7 @@ class Contact(Result):
     state: str
     verified: bool
     unread: int
+    attention: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,35 @@ class Session(Result):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkCode(Result):
+    """The code that a new device shows."""
+
+    type: ClassVar[str] = "link_code"
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers(Result):
+    """The six digits to compare on both devices; `name` is the new device's. Standard input takes `yes` or `no`."""
+
+    type: ClassVar[str] = "numbers"
+    number: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device(Result):
+    """An own device; `device` is the start of its id, enough to name it."""
+
+    type: ClassVar[str] = "device"
+    device: str
+    name: str
+    this: bool
+    primary: bool
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Ready(Result):
     """The process keeps the account open from now on."""
 
@@ -276,6 +307,9 @@ _RESULTS: Final[dict[str, type[Result]]] = {
         Restored,
         Panicked,
         Session,
+        LinkCode,
+        Numbers,
+        Device,
         Ready,
         Notice,
         Progress,

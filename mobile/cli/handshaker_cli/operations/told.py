@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 _STEPS: Final = {
     "registration": "Proof of work for the account",
+    "devices": "Telling your contacts",
     "mailbox": "Proof of work for the mailbox",
     "lookup": "Proof of work for the lookup",
     "bundle": "Proof of work for first contact",

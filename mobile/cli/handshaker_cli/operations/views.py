@@ -19,6 +19,7 @@ def contact(value: model.Contact) -> results.Contact:
         state=value.state.value,
         verified=value.verified,
         unread=value.unread,
+        attention=None if value.attention is None else value.attention.value,
     )
 
 

@@ -68,11 +68,16 @@ def _found(found: Found) -> str:
 def _contact(contact: Contact) -> str:
     remarks = [_CONTACT_STATES.get(contact.state, contact.state)] if contact.state != "connected" else []
     remarks += ["verified"] if contact.verified else []
+    remarks += [_ATTENTION.get(contact.attention, "look at what changed")] if contact.attention else []
     remarks += [click.style(f"{contact.unread} new", bold=True)] if contact.unread else []
     person = _person(contact.name, contact.username, contact.claimed_username)
     return f"{contact.contact:>4}  {person}" + (f"  {', '.join(remarks)}" if remarks else "")
 
 
+_ATTENTION = {
+    "device_added": "has a new device (handshaker verify or acknowledge)",
+    "identity_changed": "has another identity (handshaker verify or acknowledge)",
+}
 _CONTACT_STATES = {
     "requested": "has not answered your request yet",
     "asking": "wants to connect with you (handshaker requests)",

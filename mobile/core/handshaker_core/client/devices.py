@@ -1,5 +1,6 @@
 """Several devices of one person, as programs use them: `client.devices`."""
 
+import asyncio
 from collections.abc import Callable
 
 from handshaker_core.client import conversations, linking, own_devices, recovering
@@ -9,6 +10,10 @@ from handshaker_core.client.own_devices import OwnDevice
 from handshaker_core.client.tokens import Session
 from handshaker_core.model import Contact
 from handshaker_core.protocol import phrase
+
+_LOOK_SECONDS = 0.1
+_QUIET_SECONDS = 1.0
+"""What one device tells makes the other one tell something: it is over when nothing came for so long."""
 
 
 class Devices:
@@ -46,6 +51,22 @@ class Devices:
         """
         device_id = await linking.add(self._core, self._session, code, compare=compare)
         return next(each for each in await self.listed() if each.id == device_id.hex()[:8])
+
+    async def settle(self, seconds: float = 20.0) -> bool:
+        """Wait until contacts and own devices are told about each other, as far as they can be now. Needs `run`.
+
+        Returns:
+            Whether that came about within the time; what is left is done whenever the client is connected.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                quiet = 0.0
+                while quiet < _QUIET_SECONDS:
+                    await asyncio.sleep(_LOOK_SECONDS)
+                    quiet = quiet + _LOOK_SECONDS if await self._core.run(own_devices.is_settled) else 0.0
+        except TimeoutError:
+            return False
+        return True
 
     async def listed(self) -> list[OwnDevice]:
         """All own devices, this one first."""

@@ -1,7 +1,8 @@
 """Linking a second device, on both sides. `protocol.linking` decides, this carries it out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -17,8 +18,10 @@ from handshaker_core.client.texts import clean_device_name
 from handshaker_core.client.tokens import Session
 from handshaker_core.client.unit import Unit
 from handshaker_core.credentials import Mailbox, SigningSeed
-from handshaker_core.errors import LinkingError, LinkingExpired, ProtocolError
+from handshaker_core.errors import LinkingCancelled, LinkingError, LinkingExpired, ProtocolError
 from handshaker_core.net.device_api import DeviceApi
+from handshaker_core.net.errors import NetworkError
+from handshaker_core.protocol.address import SendId, SendSecret
 from handshaker_core.protocol.device import MAX_DEVICES, DeviceCertificate, DeviceId
 from handshaker_core.protocol.linking import (
     DeviceKeys,
@@ -28,6 +31,7 @@ from handshaker_core.protocol.linking import (
     PrimaryDevice,
     PrimaryStep,
 )
+from handshaker_core.protocol.linking.clocked import Linking
 from handshaker_core.protocol.linking.code import CodeSecret
 from handshaker_core.protocol.linking.messages import LIFETIME_SECONDS
 from handshaker_core.store import accounts, contacts, devices, introductions, mailboxes, own_devices
@@ -79,7 +83,7 @@ async def link(
         clean_device_name(name),
     )
     machine = NewDevice(device, secret, mailbox.send_id, now=core.clock(), rng=core.rng)
-    async with open_channel(core, mailbox) as channel:
+    async with open_channel(core, mailbox) as channel, _telling(channel, machine, lambda: machine.reply_to):
         show(machine.code.text())
         await _in_time(_new_until(core, channel, machine, {NewStep.COMPARING}))
         await _compared(
@@ -187,13 +191,17 @@ async def add(core: Core, session: Session, code: str, *, compare: Compare) -> D
         raise NotRegistered
     _ = core.keys.identity
     mailbox, account_id = Mailbox.generate(core.rng), UUID(account.account_id)
+    grants: list[bytes] = []
     machine = PrimaryDevice(parsed, (mailbox.send_id, mailbox.send_secret), now=core.clock(), rng=core.rng)
-    async with open_channel(core, mailbox) as channel:
+    async with open_channel(core, mailbox) as channel, _telling(channel, machine, lambda: machine.to):
         await channel.send(machine.to, machine.hello)
         await _in_time(_primary_until(core, channel, machine, PrimaryStep.COMPARING))
-        same = await compare(machine.short_string, machine.device.name)
-        grant = machine.confirm(same=same, account=account_id.bytes, now=core.clock())
-        await channel.send(machine.to, grant)
+        await _compared(
+            _primary_until(core, channel, machine, None),
+            compare(machine.short_string, machine.device.name),
+            lambda same: grants.append(machine.confirm(same=same, account=account_id.bytes, now=core.clock())),
+        )
+        await channel.send(machine.to, grants[0])
         await _in_time(_primary_until(core, channel, machine, PrimaryStep.PROVEN))
         device = machine.device
         api = DeviceApi(core.transport)
@@ -206,7 +214,7 @@ async def add(core: Core, session: Session, code: str, *, compare: Compare) -> D
     return admitted.device_id
 
 
-async def _primary_until(core: Core, channel: LinkChannel, machine: PrimaryDevice, step: PrimaryStep) -> None:
+async def _primary_until(core: Core, channel: LinkChannel, machine: PrimaryDevice, step: PrimaryStep | None) -> None:
     while machine.step is not step:
         machine.receive(await channel.receive(), core.clock())
 
@@ -258,6 +266,20 @@ def _welcome(u: Unit, device_id: DeviceId, answer: bytes) -> None:
 
 
 # --- both ---
+
+
+@asynccontextmanager
+async def _telling(
+    channel: LinkChannel, machine: Linking, where: Callable[[], tuple[SendId, SendSecret]]
+) -> AsyncIterator[None]:
+    """Tell the other side when it comes to nothing, so that nobody waits in vain."""
+    try:
+        yield
+    except LinkingError as error:
+        if not isinstance(error, LinkingCancelled):
+            with suppress(LookupError, LinkingError, NetworkError, TimeoutError):
+                await channel.send(where(), machine.cancel())
+        raise
 
 
 async def _in_time(work: Awaitable[T]) -> T:

@@ -14,7 +14,7 @@ from handshaker_core.net.device_api import DeviceApi
 from handshaker_core.net.errors import RefusedByServer
 from handshaker_core.protocol.device import DeviceCertificate, DeviceId, DeviceList
 from handshaker_core.protocol.keys import IdentityKeyPair
-from handshaker_core.store import accounts, contacts, devices, introductions, mailboxes
+from handshaker_core.store import accounts, contacts, devices, introductions, mailboxes, outbox, sessions
 from handshaker_core.store import own_devices as names
 from handshaker_core.store.mailboxes import OwnMailbox, PeerMailbox, Purpose, State
 
@@ -68,6 +68,21 @@ def own_mailbox_addresses(u: Unit) -> tuple[tuple[DeviceId, PeerMailbox], ...]:
     here = mailboxes.for_contact(u.c, own)
     mine = [] if here is None else [(u.keys.certificate.device_id, PeerMailbox.of(here.mailbox))]
     return tuple(mine + mailboxes.peers(u.c, own))
+
+
+def is_settled(u: Unit) -> bool:
+    """Whether nobody is left to be told, nothing waits to be sent, and every own device has a session that works."""
+    if introductions.listed(u.c) or outbox.due(u.c, u.now, 1):
+        return False
+    own = contacts.own_self(u.c)
+    others = [] if own is None else [each.device_id for each in devices.own_list(u.c).certificates]
+    for device_id in others:
+        if own is None or device_id == u.keys.certificate.device_id:
+            continue
+        usable = sessions.of_device(u.c, own, device_id)
+        if not usable or usable[0].awaiting_answer:
+            return False
+    return True
 
 
 async def listed(core: Core) -> list[OwnDevice]:

@@ -168,13 +168,19 @@ def test_different_numbers_end_it_on_either_side() -> None:
 
 def test_it_can_be_called_off() -> None:
     new, old = met()
-    old.cancel()
+    told = old.cancel()
     with pytest.raises(LinkingCancelled):
         old.confirm(same=True, account=ACCOUNT, now=NOW)
-    new.cancel()
+    with pytest.raises(LinkingCancelled, match="other device"):
+        new.receive(told, NOW)
     with pytest.raises(LinkingCancelled):
-        new.receive(b"", NOW)
+        new.confirm(same=True, now=NOW)
+    new, old = proven()
+    with pytest.raises(LinkingCancelled, match="other device"):
+        old.receive(new.cancel(), NOW)
     assert isinstance(new.failure, LinkingCancelled)
+    untouched, _ = met()
+    assert untouched.receive(told, NOW) is None, "one linking's end is not another's"
 
 
 def test_it_runs_out() -> None:

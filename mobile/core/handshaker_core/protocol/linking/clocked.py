@@ -14,7 +14,9 @@ from handshaker_core.errors import (
     UndecryptableMessage,
     UnsupportedVersion,
 )
-from handshaker_core.protocol.linking.messages import LIFETIME_SECONDS
+from handshaker_core.protocol.linking.code import CodeSecret
+from handshaker_core.protocol.linking.messages import LIFETIME_SECONDS, is_cancel, seal_cancel
+from handshaker_core.protocol.randomness import Randomness
 
 T = TypeVar("T")
 
@@ -26,10 +28,14 @@ class Linking:
     """One side of a linking.
 
     Args:
+        secret: of the code.
         now: seconds, of whatever clock the caller also passes later.
+        rng: randomness.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, secret: CodeSecret, now: float, rng: Randomness) -> None:
+        self._secret = secret
+        self._rng = rng
         self._deadline = now + LIFETIME_SECONDS
         self._failure: LinkingError | None = None
 
@@ -38,9 +44,10 @@ class Linking:
         """Why it has ended without a link; None while it goes on, or when it was done."""
         return self._failure
 
-    def cancel(self) -> None:
-        """Call it off. A linking that has ended stays as it ended."""
+    def cancel(self) -> bytes:
+        """Call it off. A linking that has ended stays as it ended. Returns: a frame that tells the other side."""
         self._failure = self._failure or LinkingCancelled()
+        return seal_cancel(self._secret, self._rng)
 
     def _check(self, now: float) -> None:
         """Raises: the reason of an end, LinkingExpired."""
@@ -48,6 +55,11 @@ class Linking:
             self._failure = LinkingExpired()
         if self._failure is not None:
             raise self._failure
+
+    def _check_cancel(self, frame: bytes) -> None:
+        """Raises: LinkingCancelled: the other side calls it off."""
+        if is_cancel(frame, self._secret):
+            raise self._fail(LinkingCancelled("The other device has called it off; nothing was linked."))
 
     def _prolong(self, now: float) -> None:
         self._deadline = now + LIFETIME_SECONDS

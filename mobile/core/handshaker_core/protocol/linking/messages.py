@@ -24,7 +24,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from handshaker_core.errors import LinkingAltered, UndecryptableMessage
+from handshaker_core.errors import (
+    LinkingAltered,
+    MalformedFrame,
+    PaddingError,
+    UndecryptableMessage,
+    UnsupportedVersion,
+)
 from handshaker_core.protocol.address import ID_SIZE, BundleId, SendId, SendSecret
 from handshaker_core.protocol.curve25519 import KEY_SIZE
 from handshaker_core.protocol.device import DeviceId
@@ -45,6 +51,7 @@ TAG_SIZE = 16
 HELLO_NONCE_SIZE = 32
 MAX_NAME_BYTES = 64
 DIGITS = 6
+_HELLO, _CANCEL = b"\0", b"\1"  # authenticated with what the key of the code encrypts
 
 
 class LinkingShare(SecretBytes):
@@ -171,12 +178,25 @@ class Transcript:
 
 def seal_hello(hello: Hello, secret: CodeSecret, rng: Randomness) -> bytes:
     """Under the key of the code: the relay has not seen it."""
-    return _encrypt(secret.hello_key(), hello.encode(), b"", FrameSize.SMALL, rng)
+    return _encrypt(secret.hello_key(), hello.encode(), _HELLO, FrameSize.SMALL, rng)
 
 
 def open_hello(frame: bytes, secret: CodeSecret) -> Hello:
     """Raises: UndecryptableMessage, MalformedFrame, UnsupportedVersion, LinkingAltered, BadKey, LowOrderPoint."""
-    return Hello.decode(_decrypt(secret.hello_key(), frame, b""))
+    return Hello.decode(_decrypt(secret.hello_key(), frame, _HELLO))
+
+
+def seal_cancel(secret: CodeSecret, rng: Randomness) -> bytes:
+    """Under the same key: whoever has seen the code can call it off, and nothing else."""
+    return _encrypt(secret.hello_key(), b"", _CANCEL, FrameSize.SMALL, rng)
+
+
+def is_cancel(frame: bytes, secret: CodeSecret) -> bool:
+    """Whether the other side calls it off."""
+    try:
+        return _decrypt(secret.hello_key(), frame, _CANCEL) == b""
+    except (UndecryptableMessage, MalformedFrame, UnsupportedVersion, PaddingError):
+        return False
 
 
 def seal_reveal(reveal: Reveal, hello: Hello) -> bytes:

@@ -50,8 +50,7 @@ class NewDevice(Linking):
         now: float,
         rng: Randomness = system_randomness,
     ) -> None:
-        super().__init__(now)
-        self._rng = rng
+        super().__init__(secret, now, rng)
         self._key = SealKeyPair.generate(rng)
         self._reveal = Reveal(self._key.public, device, LinkingShare(rng(LinkingShare.SIZE)))
         self._hello: Hello | None = None
@@ -100,7 +99,10 @@ class NewDevice(Linking):
             LinkingError: it has ended, now or before.
         """
         self._check(now)
-        if self.step is not Step.DONE and self._is_second_hello(frame):
+        if self.step is Step.DONE:
+            return None
+        self._check_cancel(frame)
+        if self._is_second_hello(frame):
             raise self._fail(LinkingCodeUsed())
         match self.step:
             case Step.SHOWING:

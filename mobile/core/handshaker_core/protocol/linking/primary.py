@@ -56,8 +56,7 @@ class PrimaryDevice(Linking):
         now: float,
         rng: Randomness = system_randomness,
     ) -> None:
-        super().__init__(now)
-        self._rng = rng
+        super().__init__(code.secret, now, rng)
         self._code = code
         self._key = SealKeyPair.generate(rng)
         self._hello = Hello(self._key.public, reply_to, rng(HELLO_NONCE_SIZE))
@@ -105,6 +104,8 @@ class PrimaryDevice(Linking):
             LinkingError: it has ended, now or before.
         """
         self._check(now)
+        if self.step is not Step.DONE:
+            self._check_cancel(frame)
         match self.step:
             case Step.CALLING:
                 self._take_reveal(frame, now)
