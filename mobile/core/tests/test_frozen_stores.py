@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 from handshaker_core.model import Contact, Direction, MessageState
-from handshaker_core.store import Connection, Store, accounts, contacts, messages, migrations, requests, vault
+from handshaker_core.store import (
+    Connection,
+    Store,
+    accounts,
+    contacts,
+    messages,
+    migrations,
+    requests,
+    twins,
+    vault,
+    vault_file,
+)
 
 FROZEN = sorted((Path(__file__).parent / "frozen").glob("schema-*"))
 
@@ -60,3 +71,38 @@ def check_history(c: Connection, friend: Contact, expected: dict[str, Any]) -> N
     assert [m.text for m in history if m.state in (MessageState.SENDING, MessageState.FAILED)] == [expected["waiting"]]
     for search, texts in expected["search"].items():
         assert [m.text for m in messages.history(c, friend.id, search, 1000, None)] == texts
+
+
+class Died(BaseException):
+    """Stands for the end of the process in the middle of an upgrade."""
+
+
+UPGRADE_STEPS = ["write_atomically", "_overwrite", "replace", "level"]
+
+
+@pytest.mark.parametrize("step", UPGRADE_STEPS)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_an_upgrade_of_the_vault_that_was_cut_short_goes_on(
+    tmp_path: Path, full_cost: None, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
+) -> None:
+    """From the first vault to the second: the process dies before or after every change that it makes to files."""
+    home = tmp_path / "home"
+    shutil.copytree(FROZEN[0], home)
+    expected: dict[str, Any] = json.loads((home / "expected.json").read_text("utf-8"))
+    where = {"write_atomically": vault_file, "_overwrite": vault_file, "replace": Path, "level": twins}[step]
+    original = getattr(where, step)
+
+    def die(*arguments: Any) -> None:
+        if after:
+            original(*arguments)
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, step, die)
+        with pytest.raises(Died):
+            await Store.open(home, expected["passphrase"])
+    store = await Store.open(home, expected["passphrase"])
+    await store.run(lambda c: check(c, expected))
+    await store.close()
+    left = {path.name for path in home.iterdir()}
+    assert left == {"expected.json", "lock", "vault", *twins.NAMES}

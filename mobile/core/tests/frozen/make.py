@@ -1,8 +1,8 @@
 """Freeze a store as the code of today writes it: `cd mobile/core/tests && python -m frozen.make`, before each release.
 
-It writes `schema-NNNN/` beside this file, where NNNN is the latest migration: a whole home as a client leaves it
-(`vault`, `messages.db`) and `expected.json` with what must still be readable in it. A directory that exists is never
-written again: the tests open a copy of every one with the code of their day.
+It writes `schema-NNNN/` beside this file, where NNNN is the latest migration: a home as a client leaves it (`vault` and
+the database; its random twin is left out and made anew) and `expected.json` with what must still be readable in it. A
+directory that exists is never written again: the tests open a copy of every one with the code of their day.
 """
 
 import json
@@ -17,8 +17,8 @@ from core_world import Party
 from handshaker_core.credentials import FrameId
 from handshaker_core.model import Direction
 from handshaker_core.net.relay import IncomingFrame, Outcome
-from handshaker_core.store import accounts, contacts, messages, migrations, settings
-from handshaker_core.store.vault import DatabaseKey, Vault
+from handshaker_core.store import accounts, contacts, messages, migrations, settings, twins, vault, vault_file
+from handshaker_core.store.vault import DatabaseKey
 
 FOLDER = Path(__file__).resolve().parent
 PASSPHRASE = "a frozen store"
@@ -88,7 +88,7 @@ def main() -> None:
     core_world.KEY = key
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "anna"
-        anna, bert, stranger = (Party(Path(folder) / name / "messages.db") for name in ("anna", "bert", "stranger"))
+        anna, bert, stranger = (Party(Path(folder) / name / twins.NAMES[0]) for name in ("anna", "bert", "stranger"))
         converse(anna, bert, stranger)
         expected = {
             "passphrase": PASSPHRASE,
@@ -102,9 +102,9 @@ def main() -> None:
         }
         for party in (anna, bert, stranger):
             party.close()
-        Vault.create(key, PASSPHRASE).write(home / "vault")
+        vault_file.create(home / "vault", vault.create(PASSPHRASE, key, 0).vault())
         target.mkdir()
-        for name in ("vault", "messages.db"):
+        for name in ("vault", twins.NAMES[0]):
             shutil.copy(home / name, target / name)
     (target / "expected.json").write_text(json.dumps(expected, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
