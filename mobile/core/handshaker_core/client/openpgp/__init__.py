@@ -13,7 +13,6 @@ from handshaker_core.client import conversations
 from handshaker_core.client.core import Core, StepProgress, no_progress
 from handshaker_core.client.openpgp import history, messages, people
 from handshaker_core.client.openpgp.errors import (
-    FileExists,
     FileUnusable,
     ForeignCertificate,
     NoCertificate,
@@ -34,6 +33,7 @@ from handshaker_core.openpgp.registry import MAX_CERTIFICATE
 from handshaker_core.openpgp.secret import secret_key
 from handshaker_core.protocol.address import BundleId
 from handshaker_core.store import devices
+from handshaker_core.store.errors import FileExists
 from handshaker_core.store.openpgp import Source
 
 __all__ = [

@@ -40,15 +40,6 @@ class ForeignCertificate(UsageError):
     )
 
 
-class FileExists(UsageError):
-    """Nothing is ever written over without being told to."""
-
-    reason = "file_exists"
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"The file {path} is there already; choose another name.")
-
-
 class FileUnusable(UsageError):
     """The operating system refused."""
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from handshaker_core.client.openpgp.errors import FileExists, FileUnusable
+from handshaker_core.client.openpgp.errors import FileUnusable
+from handshaker_core.store.errors import FileExists
 from handshaker_core.store.files import PRIVATE_FILE, sync_directory
 
 
@@ -26,8 +27,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         FileExists: there is one of that name.
         FileUnusable.
     """
-    if path.exists():
-        raise FileExists(path)
+    _check_free(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with _explained(path):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
@@ -36,12 +36,16 @@ def writing(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            if path.exists():
-                raise FileExists(path)
+            _check_free(path)
             temporary.replace(path)
             sync_directory(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _check_free(path: Path) -> None:
+    if path.exists():
+        raise FileExists(f"The file {path} is there already; choose another name.")
 
 
 @contextlib.contextmanager
