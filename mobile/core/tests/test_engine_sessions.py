@@ -133,3 +133,16 @@ async def test_after_the_end_nothing_is_queued_while_the_server_cannot_be_reache
             watch = Watch(b)
             await a.send(b_id, "now it can")
             await watch.message("now it can")
+
+
+async def test_a_timer_can_be_set_after_the_end(new_person: MakePerson) -> None:
+    a, b = await new_person(), await new_person()
+    b_id, a_id = await befriend(a, b)
+    async with a.online(), b.online(), asyncio.timeout(PATIENCE):
+        watch = Watch(b)
+        await a.sessions.end(b_id)
+        await watch.until(NoticeAdded)
+        await a.safe.disappear(b_id, 3_600)
+        told = await watch.until(NoticeAdded)
+        assert told.message.notice is Notice.TIMER_CHANGED_BY_CONTACT
+        assert await b.safe.disappears_after(a_id) == 3_600

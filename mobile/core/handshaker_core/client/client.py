@@ -4,9 +4,8 @@ Commands work on the local store and, where they have to, ask the server. Messag
 without it they wait in the store.
 """
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,7 +15,7 @@ from handshaker_core.client.core import Core, StepProgress, no_progress
 from handshaker_core.client.devices import Devices
 from handshaker_core.client.errors import LoggedOut, NoSuchMessage, NoSuchRequest, NotRegistered
 from handshaker_core.client.events import ConnectionState, Listener
-from handshaker_core.client.online import Online
+from handshaker_core.client.online import Online, meanwhile
 from handshaker_core.client.openpgp import OpenPgp
 from handshaker_core.client.safekeeping import Safekeeping
 from handshaker_core.client.sessions import Sessions
@@ -307,8 +306,7 @@ class Client:
         """Queue a message; it is safe in the store when this returns, whether the server can be reached or not.
 
         Raises:
-            EmptyText, TextTooLong, NotConnected, NoSuchContact, AmbiguousContact.
-            NoSession, NetworkError: the session was ended, and a new one cannot be had now. Nothing was queued.
+            EmptyText, TextTooLong, NotConnected, NoSuchContact, AmbiguousContact; after `sessions.end` see `ensure`.
         """
         checked = check_text(text)
         await self.sessions.ensure(contact)
@@ -371,22 +369,13 @@ class Client:
             raise LoggedOut
         await self._online.run()
 
-    @contextlib.asynccontextmanager
-    async def online(self) -> AsyncIterator[None]:
+    def online(self) -> AbstractAsyncContextManager[None]:
         """Run in the background for the length of a block. If `run` fails, the block is cancelled and its error raised.
 
         Raises:
             NotRegistered, LoggedOut, AlreadyRunning, StoreError.
         """
-        try:
-            async with asyncio.TaskGroup() as group:
-                running = group.create_task(self.run(), name="handshaker-run")
-                try:
-                    yield
-                finally:
-                    running.cancel()
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None  # callers expect our exceptions, not groups of them
+        return meanwhile(self.run)
 
     async def drained(self) -> None:
         """Wait until everything that was stored for this device has been received. Needs `run`; may wait for ever."""
@@ -400,7 +389,7 @@ class Client:
 
     async def settled(self, number: int) -> Message:
         """Wait until a message is no longer `sending`. Needs `run`; may wait for ever."""
-        with contextlib.closing(self.events()) as listener:
+        with closing(self.events()) as listener:
             message = await self.message(number)
             while message.state is MessageState.SENDING:
                 await anext(listener)

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,20 @@ STABLE_SECONDS = 10.0
 """A connection that lasted so long was a good one: the next is made quickly when it breaks."""
 
 _LOOK_AHEAD = 128
+
+
+@asynccontextmanager
+async def meanwhile(run: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run something in the background for the length of a block. If it fails, the block is cancelled and its error raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(run(), name="handshaker-run")
+            try:
+                yield
+            finally:
+                running.cancel()
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # callers expect our exceptions, not groups of them
 
 
 class Online:

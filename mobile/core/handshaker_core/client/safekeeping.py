@@ -4,9 +4,10 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from handshaker_core.client import conversations, decoy, disappearing, opening
+from handshaker_core.client import conversations, decoy, disappearing, introducing, opening
 from handshaker_core.client.core import Core, StepProgress
 from handshaker_core.client.core import no_progress as no_steps
+from handshaker_core.client.sessions import Sessions
 from handshaker_core.client.unit import Unit
 from handshaker_core.client.wiping import SERVER_SECONDS, Panicked, panic
 from handshaker_core.protocol import phrase
@@ -131,7 +132,9 @@ class Safekeeping:
 
         Raises:
             InvalidTimer, NotConnected, NoSuchContact, AmbiguousContact.
+            NoSession, NetworkError: the session was ended, and a new one cannot be had now.
         """
+        await Sessions(self._core).ensure(contact)
         await self._core.run(lambda u: disappearing.change(u, conversations.resolve(u, contact).id, seconds))
 
     async def disappears_after(self, contact: int | str) -> int | None:
@@ -158,3 +161,4 @@ class Safekeeping:
 
 def _restore(u: Unit, read: backup.Backup) -> None:
     snapshot.restore(u.c, read)
+    introducing.introduce_to_everybody(u)  # they know other devices of this person; this one needs sessions with them
