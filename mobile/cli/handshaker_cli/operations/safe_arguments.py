@@ -18,7 +18,7 @@ class ShowPhrase(Arguments):
 class CheckPhrase(Arguments):
     """See whether these words are the recovery phrase."""
 
-    command: ClassVar[str] = "phrase.check"
+    command: ClassVar[str] = "phrase_check"
     words: str = field(repr=False)
 
 
@@ -26,7 +26,7 @@ class CheckPhrase(Arguments):
 class ChangePassphrase(Arguments):
     """Unlock with another passphrase from now on."""
 
-    command: ClassVar[str] = "passphrase.change"
+    command: ClassVar[str] = "passphrase_change"
     old: str = field(repr=False)
     new: str = field(repr=False)
 
@@ -43,7 +43,7 @@ class Keystore(Arguments):
 class SetDuress(Arguments):
     """Make the home in the directory `other`, which `passphrase` opens, the decoy; null makes a new one."""
 
-    command: ClassVar[str] = "duress.set"
+    command: ClassVar[str] = "duress_set"
     passphrase: str = field(repr=False)
     other: str | None = None
 
@@ -52,7 +52,7 @@ class SetDuress(Arguments):
 class ClearDuress(Arguments):
     """Give the decoy up; the passphrase is asked for again."""
 
-    command: ClassVar[str] = "duress.off"
+    command: ClassVar[str] = "duress_off"
     passphrase: str = field(repr=False)
 
 
@@ -60,7 +60,7 @@ class ClearDuress(Arguments):
 class CreateBackup(Arguments):
     """Write an encrypted backup."""
 
-    command: ClassVar[str] = "backup.create"
+    command: ClassVar[str] = "backup_create"
     file: str
 
 
@@ -68,7 +68,7 @@ class CreateBackup(Arguments):
 class RestoreBackup(Arguments):
     """Take a backup's contacts and messages; `words` is another account's recovery phrase."""
 
-    command: ClassVar[str] = "backup.restore"
+    command: ClassVar[str] = "backup_restore"
     file: str
     words: str | None = field(default=None, repr=False)
 
