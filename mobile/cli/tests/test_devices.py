@@ -48,12 +48,7 @@ def three(people, pair) -> tuple[Options, Options, Options]:
     alice, bob = pair
     laptop = people("laptop", Shell)
     assert link(alice, laptop, alice.server) == (0, 0)
-    return inside(alice), bob, inside(laptop)
-
-
-def inside(shell: Options) -> Inside:
-    """The same person, whose commands run in this process, which is quicker."""
-    return Inside(shell.home, shell.server, shell.passphrase_file)
+    return alice, bob, laptop
 
 
 def test_a_second_device_is_linked_and_used(three):
@@ -91,9 +86,9 @@ def test_what_linked_devices_cannot_do(three):
 
 def test_a_no_on_either_side_links_nothing(three, people):
     alice, _, _ = three
-    tablet, shell = people("tablet", Shell), Shell(alice.home, alice.server, alice.passphrase_file)
+    tablet = people("tablet", Shell)
     before = alice.json("device", "list").objects
-    assert link(shell, tablet, alice.server, answers=("yes", "no")) == (5, 5)
+    assert link(alice, tablet, alice.server, answers=("yes", "no")) == (5, 5)
     assert alice.json("device", "list").objects == before
     wrong = alice.json("device", "add", "HSLINK:NONSENSE")
     assert (wrong.code, wrong.error["error"]) == (2, "invalid_link_code")

@@ -235,6 +235,36 @@ async def test_a_lost_phone_is_survived_by_the_phrase(new_person: MakePerson, em
         await watch_new.message("welcome back")
 
 
+async def test_with_a_backup_contacts_are_there_again(
+    new_person: MakePerson, empty_home: MakeHome, tmp_path: Path
+) -> None:
+    alice, bob, new = await new_person(name="Alice"), await new_person(name="Bob"), await empty_home()
+    bob_id, alice_id = await befriend(alice, bob)
+    await alice.verify(bob_id)
+    async with everybody_online(alice, bob) as (_, watch_bob):
+        await alice.send(bob_id, "before the loss")
+        await watch_bob.message("before the loss")
+    await alice.safe.back_up(tmp_path / "backup")
+    root = alice._core.keys.root
+    assert root is not None
+    await alice.close()
+    await new.devices.recover(" ".join(phrase.encode(root)))
+    await new.safe.restore(tmp_path / "backup")
+    (known,) = await new.contacts()
+    assert (known.name, known.verified) == ("Bob", True)
+    async with everybody_online(new, bob) as (watch_new, watch_bob):
+        notice = await watch_bob.until(NoticeAdded, lambda event: event.message.notice is Notice.DEVICE_ADDED)
+        assert notice.contact.id == alice_id
+        assert Notice.DEVICE_REMOVED in [message.notice for message in await bob.history(alice_id)]
+        await bob.devices.acknowledge(alice_id)
+        await bob.send(alice_id, "is it you?")
+        await watch_new.message("is it you?")
+        await new.send(known.id, "it is")
+        await watch_bob.message("it is")
+    texts = [message.text for message in await new.history(known.id)]
+    assert texts == ["before the loss", "is it you?", "it is"]
+
+
 async def test_another_phrase_recovers_nothing(new_person: MakePerson, empty_home: MakeHome) -> None:
     await new_person()
     stranger = await empty_home()

@@ -1,6 +1,8 @@
 """Commands for several devices of one person, and for the loss of one."""
 
+import os
 import platform
+import sys
 from pathlib import Path
 
 import click
@@ -17,6 +19,16 @@ To link a second device:
   on the first one:    handshaker device add HSLINK:…
 Both show six digits. Say yes on both if they are the same.
 """
+
+_LONGEST_LINE = 1_000
+
+
+def _first_line() -> str:
+    """The first line of standard input, and nothing of what follows: that answers the question that comes later."""
+    line = bytearray()
+    while len(line) < _LONGEST_LINE and (piece := os.read(sys.stdin.fileno(), 1)) not in (b"", b"\n"):
+        line += piece
+    return line.decode(errors="replace")
 
 
 @click.group("device", short_help="Link, list and remove your devices.", epilog=_EPILOG)
@@ -52,7 +64,7 @@ def link(context: click.Context, name: str | None) -> int:
 @device.command(
     cls=Command,
     short_help="On your first device: link the one that shows a code.",
-    examples=("handshaker device add HSLINK:AEX…", "handshaker device add - < code.txt"),
+    examples=("handshaker device add HSLINK:AEX…", "handshaker device add -"),
 )
 @click.argument("code", metavar="CODE")
 @click.pass_context
@@ -63,7 +75,7 @@ def add(context: click.Context, code: str) -> int:
     """
     from handshaker_cli.in_person import add_device  # noqa: PLC0415 - see `link`
 
-    return add_device(context, click.get_text_stream("stdin").readline() if code == "-" else code)
+    return add_device(context, _first_line() if code == "-" else code)
 
 
 @click.command("list", cls=Command, short_help="List your devices.", examples=("handshaker device list",))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from handshaker_core.client import directory, requests
+from handshaker_core.client import directory, notices, requests, syncing
 from handshaker_core.client.core import Core, StepProgress, no_progress
 from handshaker_core.client.directory import Lead
 from handshaker_core.client.errors import AddressGone, AlreadyConnected, NewIdentity, OwnAddress, UnknownUsername
@@ -13,7 +13,7 @@ from handshaker_core.client.texts import check_greeting
 from handshaker_core.client.unit import Unit
 from handshaker_core.credentials import Mailbox
 from handshaker_core.errors import InvalidUsername, ProtocolError
-from handshaker_core.model import ContactId, ContactState, Direction, Found, Request, RequestId
+from handshaker_core.model import Attention, ContactId, ContactState, Direction, Found, Notice, Request, RequestId
 from handshaker_core.net.errors import NetworkError, RateLimited, RefusedByServer
 from handshaker_core.protocol import session as protocol
 from handshaker_core.protocol.bundle import verify_bundle
@@ -117,8 +117,13 @@ def _notice_identity(u: Unit, username: str, identity: IdentityPublicKey) -> boo
     if before is None or contacts.identity(u.c, before) == identity:
         return False
     contact = contacts.get(u.c, before)
-    if contact is not None:
-        u.events.append(IdentityChanged(contact))
+    if contact is None:
+        return True
+    if contact.state is ContactState.CONNECTED and contact.attention is not Attention.IDENTITY_CHANGED:
+        contacts.set_attention(u.c, before, Attention.IDENTITY_CHANGED)
+        notices.add(u, before, Notice.IDENTITY_CHANGED)
+        syncing.share_person(u, before)
+    u.events.append(IdentityChanged(contacts.get(u.c, before) or contact))
     return True
 
 

@@ -5,7 +5,7 @@ import re
 from handshaker_core.client import syncing
 from handshaker_core.client.errors import AmbiguousContact, NoSuchContact, NotVerified
 from handshaker_core.client.unit import Unit
-from handshaker_core.model import Contact, ContactId
+from handshaker_core.model import Attention, Contact, ContactId
 from handshaker_core.protocol.safety_number import DIGITS, SafetyCode, ScanResult, safety_number
 from handshaker_core.store import contacts
 
@@ -84,6 +84,9 @@ def verify(u: Unit, contact: ContactId, number: str | SafetyCode | None) -> Cont
 
 def acknowledge(u: Unit, contact: ContactId) -> Contact:
     """Note that the owner has looked at what has changed about a contact; sending goes on."""
+    before = contacts.get(u.c, contact)
+    if before is not None and before.attention is Attention.IDENTITY_CHANGED:
+        contacts.forget_username(u.c, contact)  # it is somebody else's now
     contacts.set_attention(u.c, contact, None)
     return _changed(u, contact)
 

@@ -82,6 +82,11 @@ def set_username(c: Connection, contact: ContactId, username: str) -> None:
     c.execute("UPDATE contacts SET username = ? WHERE id = ?", (username, contact))
 
 
+def forget_username(c: Connection, contact: ContactId) -> None:
+    """The directory does not lead to this person any more."""
+    c.execute("UPDATE contacts SET username = NULL WHERE id = ?", (contact,))
+
+
 def set_verified(c: Connection, contact: ContactId, verified_at: float | None) -> None:
     """The safety number was compared."""
     c.execute("UPDATE contacts SET verified_at = ? WHERE id = ?", (verified_at, contact))

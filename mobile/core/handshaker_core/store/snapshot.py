@@ -19,7 +19,7 @@ from handshaker_core.store.connection import Connection
 _CONTACTS = """
     SELECT k.identity, k.display_name, k.username, k.claimed_username, k.connected, k.verified_at, k.created_at,
         k.device_list, t.seconds, coalesce(t.changed_at_ms, 0)
-    FROM contacts k LEFT JOIN timers t ON t.contact_id = k.id ORDER BY k.id
+    FROM contacts k LEFT JOIN timers t ON t.contact_id = k.id WHERE NOT k.is_self ORDER BY k.id
 """
 _DEVICES = """
     SELECT k.identity, i.device_id, d.certificate, d.seal_key, p.send_id, p.send_secret
@@ -27,7 +27,7 @@ _DEVICES = """
     JOIN contacts k ON k.id = i.contact_id
     LEFT JOIN contact_devices d ON d.contact_id = i.contact_id AND d.device_id = i.device_id
     LEFT JOIN peer_mailboxes p ON p.contact_id = i.contact_id AND p.device_id = i.device_id
-    ORDER BY k.id, i.device_id
+    WHERE NOT k.is_self ORDER BY k.id, i.device_id
 """
 _MESSAGES = """
     SELECT k.identity, m.direction, m.message_id, m.kind, m.text, m.sent_at_ms, m.created_at_ms, m.position, m.state,
