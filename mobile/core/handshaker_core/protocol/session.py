@@ -140,7 +140,7 @@ class SessionState:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Raises: MalformedState, UnsupportedVersion, BadKey, MalformedDevice, BadSignature."""
+        """Raises: MalformedState, MalformedFrame, UnsupportedVersion, BadKey, MalformedDevice, BadSignature."""
         reader = Reader(data, MalformedState)
         if (reader.u8(), reader.u8()) != (_STATE_VERSION, PROFILE.suite):
             raise UnsupportedVersion

@@ -28,6 +28,7 @@ NOT_TARGETS: dict[str, str] = {
     "cli.homes.read_key_file": "takes the bytes of the key file; the target vault reads them",
     "cli.hosting.Host.open": "opens an account, reads no format",
     "cli.passphrase.read_file": "a passphrase is any text",
+    "cli.phrases.read_file": "takes a bounded text from a file; the target recovery-phrase reads it",
     "cli.rpc.server._read_call": "picks fields from what the target local-call reads",
     "cli.rpc.server._read_id": "picks a field from what the target local-call reads",
     "client.client.Client.open": "opens an account, reads no format",

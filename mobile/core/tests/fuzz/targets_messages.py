@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from handshaker_core.client.content import Content
+from handshaker_core.client.device_content import LinkedAccount
 from handshaker_core.client.prekeys import read_bundle
 from handshaker_core.errors import (
     BadKey,
@@ -26,6 +27,7 @@ from handshaker_core.net.errors import ServerTrouble
 from handshaker_core.net.http import _parse
 from handshaker_core.protocol import double_ratchet
 from handshaker_core.protocol import session as sessions
+from handshaker_core.protocol.blind_tokens import _AFTER_MODULUS, _BEFORE_MODULUS, IssuerKey
 from handshaker_core.protocol.bundle import verify_bundle
 from handshaker_core.protocol.frame import Frame, FrameSize
 from handshaker_core.protocol.header import Header
@@ -40,6 +42,7 @@ from handshaker_proto.keys.v1 import keys_pb2
 from protocol.parties import NOW, Device
 
 from .target import Target
+from .targets_people import IDENTITY, certificate, device_list
 
 ENVELOPE_ERRORS = (MalformedFrame, UnsupportedVersion, UndecryptableMessage, MalformedDevice, BadKey, BadSignature)
 RATCHET_ERRORS = (MalformedFrame, BadKey, UndecryptableMessage, DuplicateMessage, TooManySkipped, PaddingError)
@@ -138,8 +141,33 @@ def contents() -> list[bytes]:
         {"connection_request": {"profile": profile, "reply_to": mailbox, "greeting": "hi"}},
         {"connection_accepted": {"profile": profile, "reply_to": mailbox}},
         {"connection_rejected": {}},
+        {"device_update": {"device_list": device_list(2).encode(), "reply_to": mailbox}},
+        {"sync": {"sent": {"identity": IDENTITY.public.raw, "message_id": bytes(16), "sent_at_ms": 1, "text": "hi"}}},
+        {"sync": {"read": {"identity": IDENTITY.public.raw, "message_ids": [bytes(16)]}}},
     ]
-    return [content_pb2.Content(**about, **body).SerializeToString() for body in bodies]
+    made = [content_pb2.Content(**about, **body) for body in bodies]
+    for kind in content_pb2.Content.DESCRIPTOR.oneofs_by_name["body"].fields:  # and each kind with nothing in it
+        made.append(content_pb2.Content(**about))
+        getattr(made[-1], kind.name).SetInParent()
+    return [content.SerializeToString() for content in made]
+
+
+def issuer_keys() -> list[bytes]:
+    """In the one form that a key of 2,048 bits has (RFC 9578, section 6.5)."""
+    return [_BEFORE_MODULUS + b"\xff" * 256 + _AFTER_MODULUS]
+
+
+def linked_accounts() -> list[bytes]:
+    """What a primary hands to a new device."""
+    mailbox = {"send_id": bytes(16), "send_secret": bytes(32)}
+    package = content_pb2.LinkedAccount(
+        device_id=bytes(16),
+        certificate=certificate(1).encode(),
+        device_list=device_list(2).encode(),
+        profile={"display_name": "Alice", "username": "alice.42"},
+        devices=[{"device_id": bytes(16), "mailbox": mailbox}],
+    )
+    return [package.SerializeToString()]
 
 
 def of_messages(take: Callable[[bytes], bytes]) -> Callable[[], list[bytes]]:
@@ -243,7 +271,29 @@ TARGETS = [
             "client.content._read_control",
             "client.content._read_mailbox",
             "client.content._read_profile",
+            "client.device_content._read_person",
+            "client.device_content._read_sync",
+            "client.device_content._read_update",
+            "client.device_content.read_address",
+            "client.device_content.read_device_content",
+            "client.device_content.read_list",
+            "client.device_content.read_mailbox",
         ),
         contents,
+    ),
+    Target(
+        "linked-account",
+        LinkedAccount.decode,
+        (ProtocolError,),
+        ("client.device_content.LinkedAccount.decode",),
+        linked_accounts,
+    ),
+    Target(
+        "token-issuer-key",
+        IssuerKey.parse,
+        (BadKey,),
+        ("protocol.blind_tokens.IssuerKey.parse",),
+        issuer_keys,
+        lambda key: key.encoded,
     ),
 ]

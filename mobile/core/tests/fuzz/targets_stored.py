@@ -10,6 +10,7 @@ from handshaker_core.errors import (
     BadKey,
     BadSignature,
     MalformedDevice,
+    MalformedFrame,
     MalformedState,
     PaddingError,
     UnsupportedVersion,
@@ -102,7 +103,7 @@ TARGETS = [
     Target(
         "session-state",
         SessionState.from_bytes,
-        (MalformedState, UnsupportedVersion, BadKey, MalformedDevice, BadSignature),
+        (MalformedState, MalformedFrame, UnsupportedVersion, BadKey, MalformedDevice, BadSignature),
         ("protocol.session.SessionState.from_bytes",),
         lambda: [session.to_bytes() for session in (unanswered(), *conversation()[:2])],
         SessionState.to_bytes,
