@@ -143,9 +143,9 @@ def test_the_next_message_of_either_side_goes_over_a_new_session(pair: Pair) -> 
         old = [session.handshake_id for session in on(one, lambda u, who: sessions.of_contact(u.c, who))]
         end(one)
         exchange(one, other)
-        assert on(one, ending.is_ended)
+        assert on(one, ending.without_session) == [other.keys.certificate.device_id]
         begin_anew(other, one)
-        assert not on(other, ending.is_ended)
+        assert on(other, ending.without_session) == []
         other.send("with new keys")
         exchange(other, one)
         one.send("and back")

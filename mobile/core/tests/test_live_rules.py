@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from core_world import Crash, Party
 from handshaker_core.client import inbox, live
-from handshaker_core.client.errors import NotConnected
+from handshaker_core.client.errors import AttentionNeeded, NotConnected
 from handshaker_core.client.events import LiveSessionChanged
 from handshaker_core.errors import LiveSessionOpen, NoLiveSession
-from handshaker_core.model import LiveSession
+from handshaker_core.model import Attention, LiveSession
 from handshaker_core.net.relay import IncomingFrame, Outcome, OutgoingFrame, Policy
 from handshaker_core.protocol.live import LONGEST_SECONDS, OFFER_SECONDS, EndReason, LiveKeys, Phase
+from handshaker_core.store import contacts
 from pairs import Pair, deliver, exchange, friends_in, on
 
 
@@ -134,6 +135,34 @@ def test_an_offer_that_arrives_too_late_is_answered_with_the_end(pair: Pair) -> 
     exchange(a, b)
     assert status(b).ended is EndReason.ENDED_BY_CONTACT
     assert on(b, live.keys) is None
+
+
+def test_an_offer_that_could_not_leave_in_time_never_leaves(pair: Pair) -> None:
+    a, _ = pair
+    on(a, live.start)
+    assert len(a.due()) == 1
+    a.now += OFFER_SECONDS
+    assert a.do(live.expire_all) is None
+    assert a.due() == []
+
+
+def test_an_offer_of_an_earlier_process_never_leaves(pair: Pair) -> None:
+    a, _ = pair
+    a.send("but messages do")
+    on(a, live.start)
+    a.restart()
+    a.do(live.forget_frames)
+    assert [frame.policy for frame in a.due()] == [Policy.STORE]
+
+
+def test_nothing_is_offered_to_somebody_who_needs_attention(pair: Pair) -> None:
+    a, b = pair
+    on(a, lambda u, who: contacts.set_attention(u.c, who, Attention.DEVICE_ADDED))
+    with pytest.raises(AttentionNeeded):
+        on(a, live.start)
+    assert (a.due(), status(a).phase) == ([], Phase.IDLE)
+    on(a, lambda u, who: contacts.set_attention(u.c, who, None))
+    go_live(a, b)
 
 
 def test_time_ends_it_on_each_side(pair: Pair) -> None:

@@ -11,8 +11,9 @@ from handshaker_core.client.posting import new_content, post, post_to_contact
 from handshaker_core.client.receipts import MOST_IN_A_FRAME
 from handshaker_core.client.unit import Signal, Unit
 from handshaker_core.model import ContactId, MessageNumber, Notice
+from handshaker_core.protocol.device import DeviceId
 from handshaker_core.protocol.session import SessionState
-from handshaker_core.store import contacts, mailboxes, receipts, sessions
+from handshaker_core.store import contacts, devices, mailboxes, receipts, sessions
 from handshaker_core.store import outbox as stored
 from handshaker_core.store.outbox import Kind
 
@@ -72,6 +73,13 @@ def _fail_waiting(u: Unit, contact: ContactId, session: SessionState) -> None:
             outbox.fail(u, waiting, outbox.FAILED_SESSION_ENDED)
 
 
-def is_ended(u: Unit, contact: ContactId) -> bool:
-    """Whether the two are connected and have no session: the next message needs a new one."""
-    return contacts.is_connected(u.c, contact) and not sessions.current(u.c, contact)
+def without_session(u: Unit, contact: ContactId) -> list[DeviceId]:
+    """A contact's devices that could be written to, but for a session: the next message needs a new one."""
+    if not contacts.is_connected(u.c, contact):
+        return []
+    known = [device.certificate.device_id for device in devices.of_contact(u.c, contact)]
+    return [
+        device_id
+        for device_id in known
+        if mailboxes.peer(u.c, contact, device_id) is not None and not sessions.current(u.c, contact, device_id)
+    ]

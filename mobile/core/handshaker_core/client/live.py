@@ -5,7 +5,7 @@ there: servers do not keep it, but for the end of one.
 """
 
 from handshaker_core.client.content import Content, LiveAccept, LiveEnd, LiveOffer
-from handshaker_core.client.errors import NotConnected
+from handshaker_core.client.errors import AttentionNeeded, NotConnected
 from handshaker_core.client.events import LiveSessionChanged
 from handshaker_core.client.posting import new_content, post, post_exporting
 from handshaker_core.client.unit import Signal, Unit
@@ -27,7 +27,7 @@ from handshaker_core.protocol.live import (
     Reply,
 )
 from handshaker_core.protocol.session import MessageExporter, SessionState
-from handshaker_core.store import contacts, mailboxes, sessions
+from handshaker_core.store import contacts, mailboxes, outbox, sessions
 from handshaker_core.store.mailboxes import PeerMailbox
 from handshaker_core.store.outbox import Kind
 
@@ -37,10 +37,14 @@ def start(u: Unit, contact: ContactId) -> LiveSession:
 
     Raises:
         NotConnected: there is nobody to offer it to.
+        AttentionNeeded: something about the contact has changed that the owner has not looked at.
         LiveSessionOpen: there is one, or an own offer waits.
     """
     if not contacts.is_connected(u.c, contact):
         raise NotConnected
+    who = contacts.get(u.c, contact)
+    if who is not None and who.attention is not None:
+        raise AttentionNeeded(who.attention)
     state = _current(u, contact)
     if isinstance(state, Accepting):
         _accept(u, contact)
@@ -128,6 +132,11 @@ def session_ended(u: Unit, contact: ContactId) -> None:
         _set(u, contact, device, live.end(state, EndReason.SESSION_ENDED))
 
 
+def forget_frames(u: Unit) -> None:
+    """What an earlier process had to say about live sessions is about sessions that are gone with it."""
+    outbox.remove_kind(u.c, Kind.LIVE)
+
+
 def expire_all(u: Unit) -> float | None:
     """End what has waited or lasted too long. Returns: seconds until the next has; None when there is none."""
     waits = []
@@ -161,6 +170,8 @@ def _set(u: Unit, contact: ContactId, device: DeviceId, state: LiveState) -> Non
     if state is u.live.get(contact) or isinstance(state, Idle):
         return
     u.live.set(contact, device, state)
+    if isinstance(state, Ended):
+        outbox.remove_of_contact(u.c, contact, Kind.LIVE)  # an offer that has not left must not leave later
     u.signals.add(Signal.SESSIONS)
     who = contacts.get(u.c, contact)
     if who is not None:

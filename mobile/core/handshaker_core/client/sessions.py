@@ -8,6 +8,7 @@ from handshaker_core.client.core import Core, wait_any
 from handshaker_core.client.errors import NoSession
 from handshaker_core.client.unit import Signal, Unit
 from handshaker_core.model import ContactId, SessionStatus
+from handshaker_core.net.errors import NetworkError
 from handshaker_core.protocol.live import LiveKeys
 from handshaker_core.store import sessions as stored
 
@@ -59,17 +60,22 @@ class Sessions:
         return await self._core.run(lambda u: live.keys(u, conversations.resolve(u, contact).id))
 
     async def ensure(self, contact: int | str) -> None:
-        """Start a new session with a contact with whom the last one was ended.
+        """Start new sessions with those of a contact's devices with which the last one was ended.
 
         Raises:
-            NoSession: the contact's devices do not publish keys (any more).
-            NetworkError, NoSuchContact, AmbiguousContact.
+            NoSession: none can be had: the contact's devices do not publish keys (any more).
+            NetworkError: none can be had now. As long as one device can be written to, the others wait for their turn.
+            NoSuchContact, AmbiguousContact.
         """
-        who = await self._core.run(partial(_without, reference=contact))
-        if who is None:
+        who, missing, others = await self._core.run(partial(_needs, reference=contact))
+        if not missing:
             return
-        await introducing.introduce(self._core, who)
-        if await self._core.run(lambda u: ending.is_ended(u, who)):
+        try:
+            await introducing.introduce(self._core, who)
+        except NetworkError:
+            if not others:
+                raise
+        if not await self._core.run(lambda u: stored.current(u.c, who)):
             raise NoSession("A new session cannot be started: the contact's devices have no keys on the server.")
 
     async def hang_up(self) -> None:
@@ -92,14 +98,19 @@ def _status(u: Unit, contact: ContactId) -> SessionStatus:
     return SessionStatus(contact, len(current), max(epochs, default=None), live.status(u, contact))
 
 
-def _without(u: Unit, reference: int | str) -> ContactId | None:
-    """The contact, if a session has to be started before anything can be said."""
-    contact = conversations.resolve(u, reference).id
-    return contact if ending.is_ended(u, contact) else None
+def _needs(u: Unit, reference: int | str) -> tuple[ContactId, bool, bool]:
+    """A contact, whether sessions have to be started, and whether there are others.
+
+    With a contact who needs attention nothing is started: nothing is sent to them either.
+    """
+    who = conversations.resolve(u, reference)
+    missing = who.attention is None and bool(ending.without_session(u, who.id))
+    return who.id, missing, bool(stored.current(u.c, who.id))
 
 
 async def keep_forgetting(core: Core) -> None:
     """End live sessions when their time is over, until cancelled; keys that were deleted leave the log on disk as well."""
+    await core.run(live.forget_frames)
     signal = core.signals[Signal.SESSIONS]
     while True:
         signal.clear()

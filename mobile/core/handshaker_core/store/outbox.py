@@ -114,6 +114,11 @@ def remove_of_contact(c: Connection, contact: ContactId, kind: Kind) -> None:
     c.execute("DELETE FROM outbox WHERE contact_id = ? AND kind = ?", (contact, kind))
 
 
+def remove_kind(c: Connection, kind: Kind) -> None:
+    """Take back everything of a kind."""
+    c.execute("DELETE FROM outbox WHERE kind = ?", (kind,))
+
+
 def _waiting(row: tuple[bytes, int | None, str, bytes, bytes, bytes, int, float]) -> Waiting:
     frame_id, contact, kind, send_id, send_secret, frame, attempts, created_at = row
     return Waiting(
