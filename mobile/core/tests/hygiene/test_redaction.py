@@ -9,8 +9,12 @@ from enum import Enum
 
 import pytest
 from fuzz.registry import TARGETS
+from handshaker_core.client.live_states import LiveStates
 from handshaker_core.errors import HandshakerError
+from handshaker_core.model import ContactId
+from handshaker_core.protocol.device import DeviceId
 from handshaker_core.protocol.keys import IdentityKeyPair, MessageKey, SecretBytes, X25519PublicKey
+from handshaker_core.protocol.live import Live
 from handshaker_core.protocol.skipped_keys import SkippedMessageKeys
 
 from .planting import classes, dataclasses_of_the_package, mark, planted, secret_types, shows
@@ -68,9 +72,12 @@ def test_containers_that_are_no_dataclasses() -> None:
         for kind in classes()
         if "__repr__" in vars(kind) and not dataclasses.is_dataclass(kind) and not issubclass(kind, SecretBytes | Enum)
     }
-    assert own == {"SkippedMessageKeys"}
+    assert own == {"SkippedMessageKeys", "LiveStates"}
     keys = SkippedMessageKeys({(mark(32), 1): planted(MessageKey)[0]})
-    assert not any(shows(text) for text in texts_of(keys))
+    states = LiveStates()
+    states.set(ContactId(1), DeviceId(bytes(16)), planted(Live)[0])
+    for holder in (keys, states):
+        assert not any(shows(text) for text in texts_of(holder))
 
 
 def everything_about(error: BaseException) -> str:
