@@ -1,8 +1,13 @@
 """OpenPGP on the command line: two people, their files, and what each is told."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
+from handshaker_cli.codec import encode
+from handshaker_cli.operations import results
+from handshaker_cli.operations.pgp_arguments import PgpEncrypt, PgpExport, PgpExportSecret, PgpHistory
+from handshaker_cli.operations.registry import read_call
 from handshaker_core.openpgp.binding import verify_binding
 from handshaker_core.openpgp.certificate import Certificate
 from handshaker_core.openpgp.own import OwnKey
@@ -202,6 +207,22 @@ def test_the_whole_history_is_exported_encrypted_and_can_be_read_again(acquainte
     assert "Good evening, über alles: 🍝" in [line.get("text") for line in lines]
     bob.run("pgp", "decrypt", str(target), "-o", str(tmp_path / "bobs")).succeeded()
     assert (tmp_path / "bobs").read_bytes() == plain.read_bytes()
+
+
+def test_what_another_process_carries_out_gets_there_as_it_was_meant():
+    for arguments in (
+        PgpExport("Alice", None),
+        PgpExportSecret("/a", "/b"),
+        PgpEncrypt("/plan", "/plan.gpg", "alice\nbob", armor=True),
+        PgpHistory("/history"),
+    ):
+        assert read_call(arguments.command, json.loads(json.dumps(encode(arguments)))) == arguments
+    for result in (
+        results.Written("/a", "history", 5, 7),
+        results.Certificate("AB", "name", 1, "bob", False, "text"),
+        results.Checked(None, 1, False, "good", "AB", True, None, None, None, datetime(2026, 1, 1, tzinfo=UTC)),
+    ):
+        assert results.from_object(json.loads(json.dumps(results.to_object(result)))) == result
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,12 @@ async def encrypt(client: Client, arguments: PgpEncrypt) -> AsyncGenerator[Resul
 
 async def decrypt(client: Client, arguments: PgpDecrypt) -> AsyncGenerator[Result, None]:
     """Yields the decrypted file, and who signed it. Raises: OpenPgpError, FileExists, FileUnusable."""
-    yield await _checked(client, await client.openpgp.decrypt(Path(arguments.file), Path(arguments.output)))
+    source, output = Path(arguments.file), Path(arguments.output)
+    async with Told(lambda told: client.openpgp.decrypt(source, output, progress=told)) as work:
+        async for progress in work:
+            yield progress
+        checked = work.result()
+    yield await _checked(client, checked)
 
 
 async def sign(client: Client, arguments: PgpSign) -> AsyncGenerator[Result, None]:

@@ -18,6 +18,7 @@ _STEPS: Final = {
     "bundle": "Proof of work for first contact",
     "certificate": "Proof of work for the certificate",
     "encrypt": "Encrypting",
+    "decrypt": "Decrypting",
     "history": "Exporting",
     "prekeys": "Publishing keys",
     "backup": "Writing the backup",

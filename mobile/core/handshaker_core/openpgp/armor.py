@@ -101,14 +101,15 @@ class _ArmorReader:
     def __init__(self, first: bytes, file: BinaryIO) -> None:
         self._file = file
         self._text = b""
-        self._ready = b""
+        self._ready = bytearray()
         self._ended = False
         self._pass_head(first + self._line())
 
     def read(self, size: int, /) -> bytes:
         while len(self._ready) < size and not self._ended:
             self._decode(self._line().strip())
-        data, self._ready = self._ready[:size], self._ready[size:]
+        data = bytes(self._ready[:size])
+        del self._ready[:size]
         return data
 
     def _pass_head(self, line: bytes) -> None:

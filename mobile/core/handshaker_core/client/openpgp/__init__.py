@@ -166,7 +166,7 @@ class OpenPgp:
         )
         return await asyncio.to_thread(work)
 
-    async def decrypt(self, source: Path, target: Path) -> CheckedFile:
+    async def decrypt(self, source: Path, target: Path, *, progress: StepProgress = no_progress) -> CheckedFile:
         """Decrypt a file, or open one that is only signed, and say who has signed it.
 
         Raises:
@@ -174,7 +174,9 @@ class OpenPgp:
             FileExists, FileUnusable.
         """
         known = await self._core.run(people.known)
-        return await asyncio.to_thread(partial(messages.decrypt, source, target, known, now=self._core.clock()))
+        told = _from_a_thread(progress, "decrypt")
+        work = partial(messages.decrypt, source, target, known, now=self._core.clock(), progress=told)
+        return await asyncio.to_thread(work)
 
     async def sign(self, source: Path, target: Path) -> int:
         """Sign a file; the signature goes to a file of its own, armored. Raises: FileExists, FileUnusable."""

@@ -89,10 +89,16 @@ def encrypt(
         return message.size
 
 
-def decrypt(source: Path, target: Path, known: Known, *, now: float) -> CheckedFile:
+def decrypt(source: Path, target: Path, known: Known, *, now: float, progress: Progress) -> CheckedFile:
     """Decrypt and verify a file; nothing is left of one that was altered. Raises: OpenPgpError, FileExists, FileUnusable."""
     with reading(source) as message, writing(target) as file:
-        opened = read_message(message, file.write, known.own, known.signers.find, now=now)
+        total = max(1, source.stat().st_size)
+
+        def keep(content: bytes) -> None:
+            file.write(content)
+            progress(message.tell() / total)
+
+        opened = read_message(message, keep, known.own, known.signers.find, now=now)
     return _checked(known.signers, opened.signature, written=target, size=opened.size, encrypted=opened.encrypted)
 
 
