@@ -10,6 +10,7 @@ from engine_world import PATIENCE, Watch, befriend, reaches
 from handshaker_core.client import (
     AddressGone,
     AlreadyConnected,
+    AttentionNeeded,
     Client,
     ContactState,
     Direction,
@@ -27,6 +28,7 @@ from handshaker_core.client import (
     UnknownUsername,
 )
 from handshaker_core.errors import InvalidLink, InvalidUsername, ProtocolError, WrongIdentity
+from handshaker_core.model import Notice
 from handshaker_core.protocol.address import ContactAddress, make_link, parse_link
 from handshaker_core.protocol.keys import IdentityKeyPair
 
@@ -228,6 +230,12 @@ async def test_a_username_that_changes_hands_is_noticed(new_person: MakePerson) 
         with pytest.raises(NewIdentity):
             await a.connect(name)
         assert (await watch_a.until(IdentityChanged)).contact.id == first.contact_id
+        with pytest.raises(AttentionNeeded):
+            await a.send(first.contact_id, "to whom?")
+        assert [message.notice for message in await a.history(first.contact_id)] == [Notice.IDENTITY_CHANGED]
+        assert (await a.devices.acknowledge(first.contact_id)).username is None
+        await a.send(first.contact_id, "to the one I know")
+        await watch_b.message("to the one I know")
         second = await a.connect(name, accept_new_identity=True)
         assert second.contact_id != first.contact_id
         await c.accept((await watch_c.until(RequestReceived)).request.id)
