@@ -221,3 +221,15 @@ def test_a_list_on_record_before_the_fork_counts_too() -> None:
     assert tip(receive(forked, choice)) == choice.entry_hash
     withdrawn = entry(other, ALICE, UpdateDevices(ALICE.devices(0, sequence=3)))
     assert receive(forked, choice, withdrawn).fork is not None
+
+
+def test_a_choice_can_be_taken_back_and_the_fork_is_there_again() -> None:
+    entries = group()
+    one, other = entry(entries[-1], BOB, rename("x")), entry(entries[-1], MALLORY, rename("y"))
+    choice = entry(one, ALICE, rejecting(other))
+    settled = receive(log_of(entries), one, other, choice)
+    assert tip(settled) == choice.entry_hash
+    regret = entry(choice, ALICE, rejecting(choice))
+    for order in permutations((one, other, choice, regret)):
+        assert receive(log_of(entries), *order).fork is not None
+    assert tip(receive(settled, entry(choice, ALICE, rename("z")))) is not None

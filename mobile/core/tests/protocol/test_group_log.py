@@ -109,6 +109,14 @@ def test_one_that_waited_and_is_not_allowed_is_dropped() -> None:
     assert forged.entry_hash not in log.waiting
 
 
+def test_an_invalid_one_does_not_keep_others_waiting() -> None:
+    entries = group()
+    forged = entry(entries[3], CAROL, Add(DAVE.public))
+    log = receive(GroupLog(entries[0].group_id), forged, *entries[4:], *entries[:4])
+    assert settled(log) == settled(log_of(entries))
+    assert dict(log.waiting) == {}
+
+
 def test_a_removed_member_can_write_no_more() -> None:
     entries = group()
     removed = entry(entries[-1], ALICE, Remove(MALLORY.public))

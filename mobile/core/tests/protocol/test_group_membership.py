@@ -99,6 +99,14 @@ def test_who_may_do_what(role: str, change: Change, allowed: str) -> None:
     assert apply(before, entry(entries[-1], ALICE, SETTINGS))
 
 
+def test_a_new_group() -> None:
+    creation = found()
+    state = state_of([creation])
+    assert (state.group_id, state.epoch, state.head) == (creation.group_id, 0, creation.entry_hash)
+    assert (state.readers_left, state.settings_hash) == (0, seed("settings"))
+    assert dict(state.members) == {ALICE.public: Member(OWNER, joined=0)}
+
+
 def test_what_each_change_does() -> None:
     entries = everybody()
     state = state_of(entries)
@@ -267,8 +275,9 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     for change in (SetRole(BOB.public, OWNER), Remove(DAVE.public), RESOLVE, Leave()):
         entries.append(entry(entries[-1], ALICE, change))
     assert state_of(entries).epoch == 9
-    with pytest.raises(GroupFull):
-        apply(state_of(entries), entry(entries[-1], BOB, Add(DAVE.public)))
+    for change in (Add(DAVE.public), RESOLVE):
+        with pytest.raises(GroupFull):
+            apply(state_of(entries), entry(entries[-1], BOB, change))
 
 
 def test_one_member_cannot_fill_the_log_with_device_lists() -> None:

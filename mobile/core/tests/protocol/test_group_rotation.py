@@ -12,6 +12,7 @@ from handshaker_core.protocol.groups.errors import (
     StaleEpoch,
     UnknownSenderKey,
 )
+from handshaker_core.protocol.groups.ids import GroupDevice
 from handshaker_core.protocol.groups.rotation import (
     MAX_AGE_SECONDS,
     MAX_MESSAGES,
@@ -159,7 +160,9 @@ def test_a_device_that_lost_its_keys_is_given_them_again() -> None:
     bob.records.clear()
     with pytest.raises(UnknownSenderKey):
         bob.read(alice, alice.send(b"lost"))
-    bob.take(alice, group_cipher.distribute_again(alice.view, alice.own, BOB.device().address).content)
+    again = group_cipher.distribute_again(alice.view, alice.own, BOB.device().address)
+    assert again.recipient == BOB.device().address
+    bob.take(alice, again.content)
     assert bob.read(alice, alice.send(b"again")) == b"again"
     joined = entry(alice.entries[-1], ALICE, Add(DAVE.public))
     append([joined], alice)
@@ -180,6 +183,10 @@ def test_own_sender_keys_come_back_from_the_store() -> None:
         with pytest.raises(MalformedState):
             OwnSenderKey.from_bytes(damaged)
     assert "redacted" in repr(alice.own)
+    for damaged in (b"", BOB.device().address.encode()[:-1], BOB.device().address.encode() + b"\x00"):
+        with pytest.raises(MalformedState):
+            GroupDevice.decode(damaged)
+    assert GroupDevice.decode(BOB.device().address.encode()) == BOB.device().address
     assert log_of(alice.entries).state.digest == alice.view.log.state.digest
 
 

@@ -188,6 +188,15 @@ def test_keys_are_bounded_over_all_chains_and_the_oldest_go_first() -> None:
     assert min(record.chains[1].skipped) == 499  # the thousand before, and the newest of the gap after them
 
 
+@pytest.mark.parametrize(("second_gap", "left"), [(499, 1_500), (500, 1_500), (501, 1_499), (502, 1_498)])
+def test_one_key_too_many_drops_one(second_gap: int, left: int) -> None:
+    first, second = new("first"), new("second")
+    record = take_up(second, take_up(first))
+    for key, gap in ((first, 1_500), (second, second_gap)):
+        record, _ = decrypt(record, encrypt(far_ahead(key, gap), b"")[1][0])
+    assert [len(chain.skipped) for chain in record.chains] == [left, second_gap]
+
+
 def test_only_the_newest_chains_are_kept() -> None:
     keys = [new(str(number)) for number in range(MAX_CHAINS + 1)]
     record = SenderKeyRecord()
