@@ -224,7 +224,13 @@ def _printer(settings: Settings, render: Callable[[Result], str]) -> Printer:
 
 
 def current_passphrase(settings: Settings) -> str:
-    """What opens the account, asked for even where another process has it open: something grave is to be done."""
+    """What opens the account, asked for even where another process has it open: something grave is to be done.
+
+    Raises:
+        NoStore, PassphraseNeeded, UnusablePassphrase.
+    """
+    if not Store.exists(settings.home):
+        raise NoStore
     if settings.passphrase_file is not None:
         return passphrase.read_file(settings.passphrase_file)
     return homes.read_key_file(settings.home) or passphrase.ask()

@@ -14,7 +14,7 @@ from handshaker_cli.output import human_devices
 from handshaker_cli.run import carry_out
 
 _EPILOG = """\b
-To link a second device:
+Example, to link a second device:
   on the new one:      handshaker --server https://chat.example device link
   on the first one:    handshaker device add HSLINK:…
 Both show six digits. Say yes on both if they are the same.

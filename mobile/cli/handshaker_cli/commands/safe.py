@@ -153,7 +153,14 @@ def duress(context: click.Context, action: str, other: Path | None, new_passphra
     return carry_out(context, asked, render=human_safe.render)
 
 
-@click.group("backup", short_help="Write or restore an encrypted backup.")
+_BACKUP_EPILOG = """\b
+Examples:
+  handshaker backup create handshaker.backup
+  handshaker backup restore handshaker.backup
+"""
+
+
+@click.group("backup", short_help="Write or restore an encrypted backup.", epilog=_BACKUP_EPILOG)
 def backup() -> None:
     """Keep contacts and messages in one encrypted file that only the recovery phrase opens.
 

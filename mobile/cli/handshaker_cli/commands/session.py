@@ -9,7 +9,14 @@ from handshaker_cli.options import Command
 from handshaker_cli.run import carry_out
 
 
-@click.group("session", short_help="Live sessions; delete all keys shared with a contact.")
+_EPILOG = """\b
+Examples:
+  handshaker session start bob.77
+  handshaker session end bob.77
+"""
+
+
+@click.group("session", short_help="Live sessions; delete all keys shared with a contact.", epilog=_EPILOG)
 def session() -> None:
     """The keys that you share with a contact.
 

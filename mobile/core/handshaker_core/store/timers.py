@@ -73,5 +73,5 @@ def take_due(c: Connection, now_ms: int) -> list[tuple[ContactId, MessageNumber]
 
 def next_due_ms(c: Connection) -> int | None:
     """When the next message is due; None when none is."""
-    due: int | None = c.execute("SELECT min(expires_at_ms) FROM messages WHERE expires_at_ms IS NOT NULL").fetchone()[0]
-    return due
+    row = c.execute("SELECT min(expires_at_ms) FROM messages WHERE expires_at_ms IS NOT NULL").fetchone()
+    return None if row is None else row[0]

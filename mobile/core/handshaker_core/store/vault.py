@@ -114,7 +114,7 @@ class Record:
 
     def encode(self) -> bytes:
         """Always 192 bytes; a key that is not there is zeros."""
-        keys = [self.database, self.recovery]
+        keys: list[SecretBytes | None] = [self.database, self.recovery]
         keys += [None] * 3 if self.decoy is None else [self.decoy.stretched, self.decoy.database, self.decoy.recovery]
         raw = b"".join(bytes(32) if key is None else key.raw for key in keys)
         return (bytes((self.role, self.file, 0, 0)) + raw).ljust(_CONTENT_SIZE, b"\0")
