@@ -2,15 +2,26 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
-from shells import Inside, Options, Running, Shell, clean_environment
+from handshaker_core.client import prekeys
+from shells import Inside, Options, Running, clean_environment
+
+# As in this process, passphrases are stretched quickly and few keys are made.
+QUICK = """
+from handshaker_core.client import prekeys
+from handshaker_core.store import vault
+vault.ARGON2ID_MEMORY_KIB, vault.ARGON2ID_ITERATIONS, prekeys.FULL, prekeys.LOW = 64, 1, 12, 6
+from handshaker_cli.main import run
+run()
+"""
 
 
 class Asked(Running):
-    """A command that asks its user something."""
+    """A command in a process of its own that asks its user something."""
 
-    def __init__(self, shell: Shell, *arguments: str) -> None:
+    def __init__(self, somebody: Options, *arguments: str) -> None:
         original = subprocess.Popen
 
         def with_input(*args, **kwargs):
@@ -18,7 +29,7 @@ class Asked(Running):
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(subprocess, "Popen", with_input)
-            super().__init__(shell.command("--json", *arguments), clean_environment())
+            super().__init__([sys.executable, "-c", QUICK, *somebody.line("--json", *arguments)], clean_environment())
 
     def object(self, kind: str) -> dict[str, object]:
         return json.loads(self.wait_for(f'"type": "{kind}"'))
@@ -29,7 +40,7 @@ class Asked(Running):
         self.process.stdin.close()
 
 
-def link(primary: Shell, new: Shell, server: str, *, answers: tuple[str, str] = ("yes", "y")) -> tuple[int, int]:
+def link(primary: Options, new: Options, server: str, *, answers: tuple[str, str] = ("yes", "y")) -> tuple[int, int]:
     """Link a device as a person would; the exit codes of both sides."""
     with Asked(new, "--server", server, "device", "link", "--name", "laptop") as linking:
         code = linking.object("link_code")["code"]
@@ -42,11 +53,26 @@ def link(primary: Shell, new: Shell, server: str, *, answers: tuple[str, str] = 
             return linking.end(), adding.end()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_keys():
+    """As QUICK does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prekeys, "FULL", 12)
+        patch.setattr(prekeys, "LOW", 6)
+        yield
+
+
 @pytest.fixture(scope="module")
-def three(people, pair) -> tuple[Options, Options, Options]:
-    """alice.42 with a phone and a laptop, and bob.42."""
-    alice, bob = pair
-    laptop = people("laptop", Shell)
+def three(people, few_keys) -> tuple[Options, Options, Options]:
+    """dev_alice.42 with a phone and a laptop, and dev_bob.42."""
+    alice, bob = people("dev_alice", Inside), people("dev_bob", Inside)
+    for somebody in (alice, bob):
+        somebody.register("--username", f"{somebody.home.name}.42")
+    alice.run("connect", "dev_bob.42").succeeded()
+    bob.run("receive").succeeded()
+    bob.run("accept", "1").succeeded()
+    alice.run("receive").succeeded()
+    laptop = people("dev_laptop", Inside)
     assert link(alice, laptop, alice.server) == (0, 0)
     return alice, bob, laptop
 
@@ -61,18 +87,18 @@ def test_a_second_device_is_linked_and_used(three):
     assert [each["this"] for each in laptop.json("device", "list").succeeded().objects] == [True, False]
     notices = [each["notice"] for each in bob.json("receive").succeeded().objects]
     assert "device_added" in notices
-    paused = bob.json("send", "alice.42", "to both")
+    paused = bob.json("send", "dev_alice.42", "to both")
     assert (paused.code, paused.error["error"]) == (5, "attention_needed")
     assert "acknowledge" in paused.error["message"]
     assert "has a new device" in bob.run("contacts").succeeded().out
-    assert "You can write to" in bob.run("acknowledge", "alice.42").succeeded().out
-    bob.run("send", "alice.42", "to both").succeeded()
+    assert "You can write to" in bob.run("acknowledge", "dev_alice.42").succeeded().out
+    bob.run("send", "dev_alice.42", "to both").succeeded()
     for device in (alice, laptop):
         assert [each.get("text") for each in device.json("receive").succeeded().objects][-1:] == ["to both"]
-    laptop.run("send", "bob.42", "from the laptop").succeeded()
+    laptop.run("send", "dev_bob.42", "from the laptop").succeeded()
     assert bob.json("receive").succeeded().objects[-1]["text"] == "from the laptop"
     alice.run("receive").succeeded()
-    assert alice.json("history", "bob.42", "--limit", "1").objects[0]["text"] == "from the laptop"
+    assert alice.json("history", "dev_bob.42", "--limit", "1").objects[0]["text"] == "from the laptop"
 
 
 def test_what_linked_devices_cannot_do(three):
@@ -86,7 +112,7 @@ def test_what_linked_devices_cannot_do(three):
 
 def test_a_no_on_either_side_links_nothing(three, people):
     alice, _, _ = three
-    tablet = people("tablet", Shell)
+    tablet = people("tablet", Inside)
     before = alice.json("device", "list").objects
     assert link(alice, tablet, alice.server, answers=("yes", "no")) == (5, 5)
     assert alice.json("device", "list").objects == before
@@ -103,9 +129,9 @@ def test_a_removed_device_is_out(three):
     notices = [each["notice"] for each in bob.json("receive").succeeded().objects]
     assert "device_removed" in notices
     assert laptop.run("login").code == 3
-    bob.run("send", "alice.42", "without the laptop").succeeded()
+    bob.run("send", "dev_alice.42", "without the laptop").succeeded()
     alice.run("receive").succeeded()
-    assert alice.json("history", "bob.42", "--limit", "1").objects[0]["text"] == "without the laptop"
+    assert alice.json("history", "dev_bob.42", "--limit", "1").objects[0]["text"] == "without the laptop"
     assert "without the laptop" not in laptop.run("receive").out
 
 
@@ -121,11 +147,11 @@ def test_a_lost_phone_is_survived(people, three, tmp_path):
     (bob_account,) = bob.json("whoami").objects
     new.run("connect", bob_account["link"], "-m", "my new phone").succeeded()
     bob.run("receive").succeeded()
-    assert bob.run("send", "alice.42", "is it you?").code == 5
+    assert bob.run("send", "dev_alice.42", "is it you?").code == 5
     number = new.json("verify", "1").objects[0]["number"]
-    assert bob.json("verify", "alice.42").objects[0]["number"] == number, "the identity is the same"
-    assert bob.run("verify", "alice.42", "--confirm").code == 0
-    bob.run("send", "alice.42", "welcome back").succeeded()
+    assert bob.json("verify", "dev_alice.42").objects[0]["number"] == number, "the identity is the same"
+    assert bob.run("verify", "dev_alice.42", "--confirm").code == 0
+    bob.run("send", "dev_alice.42", "welcome back").succeeded()
     assert "welcome back" in new.run("receive").succeeded().out
     other = people("other_phone", Inside)
     bad = other.json("--server", alice.server, "recover", "--phrase-file", "-", stdin=b"only three words")
