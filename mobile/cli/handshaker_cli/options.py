@@ -114,6 +114,13 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         chosen[name] = value
 
 
+class InOrder(click.Group):
+    """Lists the commands in the order in which people need them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
 class Command(click.Command):
     """A command that also takes the common options.
 

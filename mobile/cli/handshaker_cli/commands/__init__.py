@@ -5,7 +5,7 @@ from importlib import metadata
 import click
 
 from handshaker_cli.commands import account, devices, messages, people, pgp, safe, serving, session
-from handshaker_cli.options import common_options
+from handshaker_cli.options import InOrder, common_options
 
 _HELP = "Private messages, end-to-end encrypted, over a server that does not learn who talks to whom."
 
@@ -25,13 +25,6 @@ Every option may also stand after the command. More and examples: handshaker COM
 """
 
 
-class _InOrder(click.Group):
-    """Lists the commands in the order in which people need them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.commands)
-
-
 def _version() -> str:
     try:
         return metadata.version("handshaker-cli")
@@ -39,7 +32,7 @@ def _version() -> str:
         return "(not installed: runs from its source)"
 
 
-handshaker = _InOrder(
+handshaker = InOrder(
     "handshaker",
     params=common_options(hidden=False),
     help=_HELP,

@@ -8,7 +8,7 @@ import click
 from handshaker_cli.exits import ExitCode
 from handshaker_cli.operations import pgp_arguments as arguments
 from handshaker_cli.operations.results import Checked, Result
-from handshaker_cli.options import Command
+from handshaker_cli.options import Command, InOrder
 from handshaker_cli.output import human_pgp
 from handshaker_cli.run import carry_out
 
@@ -36,7 +36,7 @@ _FILE = _Path()
 _output = click.option("-o", "--output", metavar="FILE", type=_FILE, help="Where to write. Nothing is written over.")
 
 
-@click.group("pgp", short_help="OpenPGP: certificates, files, an encrypted history.", epilog=_EPILOG)
+@click.group("pgp", cls=InOrder, short_help="OpenPGP: certificates, files, an encrypted history.", epilog=_EPILOG)
 def pgp() -> None:
     """OpenPGP beside the messenger: prove who you are to people who use it, and encrypt files.
 
