@@ -5,10 +5,12 @@ import json
 import sys
 from pathlib import Path
 
-from generator import addresses, foundations, groups, ratchets, sessions
+from generator import addresses, foundations, groups, ratchets, sessions, stores
 from generator.fixed import Kept, Maker, repeatable
 
 FOLDER = Path(__file__).resolve().parents[1]
+
+KEPT = Kept(Path(__file__).with_name("kept.json"))
 
 FILES: dict[str, Maker] = {
     "curve": foundations.curve,
@@ -26,6 +28,9 @@ FILES: dict[str, Maker] = {
     "post-quantum-ratchet": ratchets.post_quantum,
     "group-log": groups.log,
     "sender-key": groups.sender_key,
+    "linking": stores.linking,
+    "vault": lambda: stores.key_file(KEPT),
+    "backup": stores.backup_file,
 }
 
 
@@ -38,11 +43,10 @@ def main() -> int:
         "--check", action="store_true", help="write nothing; fail if a file is not what would be written"
     )
     check = parser.parse_args().check
-    kept = Kept(Path(__file__).with_name("kept.json"))
-    with repeatable(kept):
+    with repeatable(KEPT):
         different = [name for name, path in _paths().items() if not _current(name, path, check=check)]
     if not check:
-        kept.write()
+        KEPT.write()
     if {path.stem for path in FOLDER.glob("*.json")} != set(FILES):
         print("There is a JSON file in docs/protocol/vectors that nothing makes, or one is missing.", file=sys.stderr)
         return 1
