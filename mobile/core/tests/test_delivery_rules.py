@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from core_world import Party, junk, outcome_when_away
@@ -16,7 +17,7 @@ from handshaker_core.client.settings import Settings
 from handshaker_core.client.texts import MAX_TEXT_BYTES, check_text
 from handshaker_core.client.unit import Unit
 from handshaker_core.credentials import FrameId, RecvId
-from handshaker_core.model import Direction, MessageKind, MessageState
+from handshaker_core.model import ContactId, Direction, MessageKind, MessageState
 from handshaker_core.net.relay import IncomingFrame, Outcome, OutgoingFrame, Policy
 from handshaker_core.protocol import session as protocol
 from handshaker_core.protocol.frame import FrameSize
@@ -251,10 +252,10 @@ def test_a_mistake_of_ours_touches_one_frame_only(pair: Pair, monkeypatch: pytes
     frames = [incoming(b, frame) for frame in a.due()]
     original = inbox.keep_incoming
 
-    def fail_on_two(u: Unit, contact: int, message_id: bytes, text: str, sent_at_ms: int) -> None:
+    def fail_on_two(u: Unit, contact: ContactId, message_id: bytes, text: str, sent_at_ms: int, **more: Any) -> None:
         if text == "two":
             raise ZeroDivisionError
-        original(u, contact, message_id, text, sent_at_ms)  # type: ignore[arg-type]
+        original(u, contact, message_id, text, sent_at_ms, **more)
 
     monkeypatch.setattr(inbox, "keep_incoming", fail_on_two)
     b.do(lambda u: inbox.take_all(u, frames))

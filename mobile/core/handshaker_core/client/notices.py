@@ -13,8 +13,8 @@ SENTENCES = {
         "starts a new session with new keys."
     ),
     Notice.SESSION_ENDED_BY_CONTACT: (
-        "Your contact ended the session. Its keys were deleted on both sides. Your next message starts a new session "
-        "with new keys."
+        "Your contact ended the session. Its keys were deleted on both sides. What you sent and they had not received yet "
+        "cannot be read by anybody: send it again. Your next message starts a new session with new keys."
     ),
     Notice.IDENTITY_CHANGED: "Your contact has a new identity. Compare safety numbers before you go on.",
     Notice.DEVICE_ADDED: "Your contact uses a further device from now on.",
