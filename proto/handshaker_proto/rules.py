@@ -12,6 +12,7 @@ from handshaker_proto.options.v1 import options_pb2
 MODULES = (
     "auth.v1.auth_pb2",
     "auth.v1.devices_pb2",
+    "auth.v1.tokens_pb2",
     "auth.v1.wipe_pb2",
     "blobstore.v1.frames_pb2",
     "blobstore.v1.mailboxes_pb2",

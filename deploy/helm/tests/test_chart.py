@@ -10,6 +10,8 @@ import helm_python
 import kubernetes_validate
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from handshaker_local.services import KINDS
 from rendering import CHART, SERVICES, VALUES, environment, of_kind, pods, render, rendered
 
@@ -126,8 +128,12 @@ def test_generated_secrets_are_random_and_kept() -> None:
     first, second = (of_kind(render(VALUES["trial"]), "Secret") for _ in range(2))
     application = first["hs-handshaker-secrets"]
     assert application["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    assert {len(base64.b64decode(value)) for value in application["data"].values()} == {32}
-    assert len(set(application["data"].values())) == 4
+    made = {name: base64.b64decode(value) for name, value in application["data"].items()}
+    issuer = load_pem_private_key(made.pop("token-issuer-key"), None)
+    assert isinstance(issuer, RSAPrivateKey)
+    assert issuer.key_size == 2048
+    assert {len(value) for value in made.values()} == {32}
+    assert len(set(made.values())) == 4
     assert application["data"] != second["hs-handshaker-secrets"]["data"]
 
 

@@ -10,6 +10,7 @@ PREFIX = "HANDSHAKER_"
 HOST = "127.0.0.1"
 BROKER_USERNAME = "notify"
 BROKER_PASSWORD = "mqtt-password"
+ISSUER_KEY = "token-issuer-key"  # an RSA key in PEM; all other secrets are random bytes
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,11 @@ KINDS = (
     Kind(
         "auth",
         database=True,
-        secrets={"SIGNING_KEYS": "token-signing-key", "CHALLENGE_SECRET_FILE": "challenge-secret"},
+        secrets={
+            "SIGNING_KEYS": "token-signing-key",
+            "CHALLENGE_SECRET_FILE": "challenge-secret",
+            "ISSUER_KEYS": ISSUER_KEY,
+        },
     ),
     Kind("keys", calls=("auth",), database=True, secrets={"USERNAME_PEPPER_FILE": "username-pepper"}),
     Kind("blobstore", database=True),
@@ -41,7 +46,7 @@ KINDS = (
     Kind("signaling", calls=("blobstore", "notify"), redis=True),
     Kind("gateway", calls=("auth", "keys", "signaling", "blobstore", "notify"), redis=True),
 )
-SECRETS = tuple(sorted({name for kind in KINDS for name in kind.secrets.values()}))
+SECRETS = tuple(sorted({name for kind in KINDS for name in kind.secrets.values()} - {ISSUER_KEY}))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from handshaker_local.certificates import write_secret
 from handshaker_local.errors import AlreadyRunning, NoSpace, PortBusy, UnusableFolder
 
@@ -113,6 +116,12 @@ class StateFolder:
         for name in names:
             if not (self.secrets / name).exists():
                 write_secret(self.secrets / name, secrets.token_bytes(SECRET_BYTES))
+
+    def ensure_issuer_key(self, name: str) -> None:
+        """Makes the RSA key that anonymous tokens are issued with, where there is none yet."""
+        if not (self.secrets / name).exists():
+            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            write_secret(self.secrets / name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
     def password(self, name: str) -> str:
         """A random password of that name, made where there is none yet."""

@@ -21,7 +21,16 @@ from handshaker_local.guardian import Guardian
 from handshaker_local.ports import free_ports
 from handshaker_local.server import POLL_SECONDS, READY_SECONDS, Server
 from handshaker_local.service import ServiceProcess
-from handshaker_local.services import BROKER_PASSWORD, HOST, KINDS, SECRETS, Ports, Surroundings, environment
+from handshaker_local.services import (
+    BROKER_PASSWORD,
+    HOST,
+    ISSUER_KEY,
+    KINDS,
+    SECRETS,
+    Ports,
+    Surroundings,
+    environment,
+)
 from handshaker_local.state import StateFolder, check_port, explained
 
 WATCH_SECONDS = 0.1
@@ -97,6 +106,7 @@ class System:
             certificates = Certificates(self.folder.certificates)
             certificates.ensure([kind.name for kind in KINDS], dt.datetime.now(dt.UTC))
             self.folder.ensure_secrets(SECRETS)
+            self.folder.ensure_issuer_key(ISSUER_KEY)
             postgres, redis, broker = self._start_stores(progress)
             self._choose_ports()
             shared = Surroundings(

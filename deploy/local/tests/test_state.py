@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from handshaker_local.certificates import Certificates
 from handshaker_local.errors import (
     AlreadyRunning,
@@ -50,6 +52,18 @@ def test_secrets_are_made_once_and_for_their_owner_alone(folder: StateFolder):
     assert (folder.secrets / "pepper").read_bytes() == before
     assert stat.S_IMODE((folder.secrets / "pepper").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.secrets.stat().st_mode) == 0o700
+
+
+def test_the_issuer_key_is_made_once_and_is_one_that_auth_takes(folder: StateFolder):
+    folder.open()
+    folder.ensure_issuer_key("issuer")
+    before = (folder.secrets / "issuer").read_bytes()
+    folder.ensure_issuer_key("issuer")
+    assert (folder.secrets / "issuer").read_bytes() == before
+    key = load_pem_private_key(before, None)
+    assert isinstance(key, RSAPrivateKey)
+    assert (key.key_size, key.public_key().public_numbers().e) == (2048, 65537)
+    assert stat.S_IMODE((folder.secrets / "issuer").stat().st_mode) == 0o600
 
 
 def test_a_folder_has_one_user_at_a_time(folder: StateFolder):

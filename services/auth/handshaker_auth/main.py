@@ -1,6 +1,7 @@
 """Puts auth together and runs it."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 import asyncpg
@@ -15,10 +16,11 @@ from handshaker_common.log import configure, get_logger, where
 from handshaker_common.postgres import service_database
 from handshaker_common.server import Service
 from handshaker_common.tokens import AccessTokenVerifier
-from handshaker_proto.auth.v1 import auth_pb2_grpc, devices_pb2_grpc, wipe_pb2_grpc
+from handshaker_proto.auth.v1 import auth_pb2_grpc, devices_pb2_grpc, tokens_pb2_grpc, wipe_pb2_grpc
 
 from handshaker_auth.domain.access_tokens import AccessTokens
 from handshaker_auth.domain.admission import Admissions
+from handshaker_auth.domain.anonymous_tokens import Issuer
 from handshaker_auth.domain.challenges import Challenges, ChallengeSecret
 from handshaker_auth.domain.days import day_of
 from handshaker_auth.domain.devices import RecoveryChallenges
@@ -32,10 +34,11 @@ from handshaker_auth.rpc import (
     RegistrationServicer,
     SessionsServicer,
     TokenDesk,
+    TokensServicer,
     WipeServicer,
 )
-from handshaker_auth.settings import AuthSettings, signing_keys_in
-from handshaker_auth.store import AuthStore, DeviceStore, WipeStore
+from handshaker_auth.settings import AuthSettings, issuer_keys_in, signing_keys_in
+from handshaker_auth.store import AuthStore, DeviceStore, TokenStore, WipeStore
 
 NAME = "auth"
 PACKAGE = "handshaker_auth"
@@ -66,7 +69,11 @@ class Auth:
         challenges, desk = Challenges(secret, clock, entropy), TokenDesk(tokens, self._policy)
         session_challenges, devices = SessionChallenges(challenges), DeviceStore(pool)
         self.verifier = OwnTokens(tokens, clock)
-        self._admission = AdmissionServicer(Admissions(challenges, settings.difficulty), self.store)
+        self._issuer, self.tokens = Issuer(issuer_keys_in(settings.issuer_keys), entropy), TokenStore(pool)
+        admissions = Admissions(challenges, settings.difficulty)
+        self._admission = AdmissionServicer(admissions, self.store, self._issuer, self.tokens)
+        signing = ThreadPoolExecutor(1, "signing")
+        self._tokens = TokensServicer(self._issuer, self.tokens, clock, executor=signing, quota=settings.tokens_a_day)
         self._registration = RegistrationServicer(self.store, desk, clock, entropy)
         self._sessions = SessionsServicer(
             self.store, session_challenges, desk, self._policy, clock=clock, entropy=entropy
@@ -86,6 +93,7 @@ class Auth:
         auth_pb2_grpc.add_KeySetServiceServicer_to_server(self._key_set, server)
         devices_pb2_grpc.add_DevicesServiceServicer_to_server(self._devices, server)
         devices_pb2_grpc.add_RecoveryServiceServicer_to_server(self._recovery, server)
+        tokens_pb2_grpc.add_TokensServiceServicer_to_server(self._tokens, server)
         wipe_pb2_grpc.add_WipeServiceServicer_to_server(self._wipe, server)
 
     async def clean(self) -> None:
@@ -95,6 +103,10 @@ class Auth:
         metrics.EXPIRED_ROWS.labels("spent_challenges").inc(challenges)
         families = await self.store.end_unused_families(self._policy.oldest_use(day_of(now)))
         metrics.EXPIRED_ROWS.labels("refresh_families").inc(families)
+        spent = await self.tokens.end_epochs_before(self._issuer.epochs)
+        metrics.EXPIRED_ROWS.labels("spent_tokens").inc(spent)
+        counters = await self.tokens.forget_counters(day_of(now))
+        metrics.EXPIRED_ROWS.labels("token_counters").inc(counters)
 
     async def clean_for_ever(self) -> None:
         """Calls `clean` now and then; a database that is away is tried again the next time."""

@@ -6,7 +6,9 @@ from uuid import UUID
 import asyncpg
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from handshaker_auth.main import PACKAGE, Auth
@@ -15,7 +17,14 @@ from handshaker_common.entropy import system_entropy
 from handshaker_common.postgres import service_database
 from handshaker_common.testing import *  # noqa: F403
 from handshaker_common.testing import FakeClock, running_service
-from handshaker_proto.auth.v1 import auth_pb2, auth_pb2_grpc, devices_pb2, devices_pb2_grpc, wipe_pb2_grpc
+from handshaker_proto.auth.v1 import (
+    auth_pb2,
+    auth_pb2_grpc,
+    devices_pb2,
+    devices_pb2_grpc,
+    tokens_pb2_grpc,
+    wipe_pb2_grpc,
+)
 
 # Enough to tell worked from unworked, and found in an instant.
 BITS = 8
@@ -84,6 +93,7 @@ class Api:
         self.sessions = auth_pb2_grpc.SessionsServiceStub(self.channel)
         self.devices = devices_pb2_grpc.DevicesServiceStub(self.channel)
         self.recovery = devices_pb2_grpc.RecoveryServiceStub(self.channel)
+        self.tokens = tokens_pb2_grpc.TokensServiceStub(self.channel)
         self.wipe = wipe_pb2_grpc.WipeServiceStub(self.channel)
         self.key_set = auth_pb2_grpc.KeySetServiceStub(self.channel)
 
@@ -128,15 +138,26 @@ def clock():
     return FakeClock()
 
 
+@pytest.fixture(scope="session")
+def issuer_pems():
+    """Keys of three epochs, oldest first, as an operator would make them."""
+    keys = [rsa.generate_private_key(65537, 2048) for _ in range(3)]
+    return [key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for key in keys]
+
+
 @pytest.fixture
-def settings(tmp_path, database):
+def settings(tmp_path, database, issuer_pems):
     keys = tmp_path / "keys"
     keys.mkdir()
     (keys / "2026-01-01").write_bytes(secrets.token_bytes(32))
+    issuer = tmp_path / "issuer"
+    issuer.mkdir()
+    (issuer / "2026-01").write_bytes(issuer_pems[0])
     secret = tmp_path / "challenge-secret"
     secret.write_bytes(secrets.token_bytes(32))
     bits = {f"pow_bits_{name}": BITS for name in ("registration", "mailbox", "lookup", "first_contact", "wake_target")}
-    return AuthSettings(database_url=database, signing_keys=keys, challenge_secret_file=secret, **bits)
+    more = {"issuer_keys": issuer, "tokens_a_day": 40}
+    return AuthSettings(database_url=database, signing_keys=keys, challenge_secret_file=secret, **more, **bits)
 
 
 @pytest.fixture

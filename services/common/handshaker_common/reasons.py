@@ -32,6 +32,8 @@ class Reason(StrEnum):
     KEY_TAKEN = "key_taken"
     TOO_MANY_DEVICES = "too_many_devices"
     ALREADY_SET = "already_set"
+    UNKNOWN_ISSUER_KEY = "unknown_issuer_key"
+    QUOTA_EXHAUSTED = "quota_exhausted"
     # How busy or broken the server is
     RATE_LIMITED = "rate_limited"
     LIMITER_UNAVAILABLE = "limiter_unavailable"

@@ -55,6 +55,7 @@ class Limiter(Enum):
     # Calls with a token, by account.
     ACCOUNT = Limit("account", 120, 60, KeyedBy.ACCOUNT, OnOutage.OPEN)
     PREKEYS = Limit("prekeys", 60, 600, KeyedBy.ACCOUNT, OnOutage.CLOSED)
+    TOKENS = Limit("tokens", 30, 3600, KeyedBy.ACCOUNT, OnOutage.CLOSED)
     USERNAME = Limit("username", 20, 3600, KeyedBy.ACCOUNT, OnOutage.CLOSED)
 
     # What one WebSocket may send, counted in memory.

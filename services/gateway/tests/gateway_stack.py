@@ -12,7 +12,9 @@ from typing import Any
 import aiohttp
 import asyncpg
 import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from handshaker_auth.settings import AuthSettings
 from handshaker_common.server import Service
 from handshaker_gateway.domain import base64url
@@ -139,8 +141,15 @@ def auth_settings(folder: Path, dsn: str) -> AuthSettings:
     (folder / "signing" / "2026-01-01").write_bytes(secrets.token_bytes(32))
     (folder / "challenge").write_bytes(secrets.token_bytes(32))
     bits = {f"pow_bits_{name}": BITS for name in ("registration", "mailbox", "lookup", "first_contact", "wake_target")}
+    issuer = rsa.generate_private_key(65537, 2048)
+    pem = issuer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "issuer").write_bytes(pem)
     return AuthSettings(
-        database_url=dsn, signing_keys=folder / "signing", challenge_secret_file=folder / "challenge", **bits
+        database_url=dsn,
+        signing_keys=folder / "signing",
+        challenge_secret_file=folder / "challenge",
+        issuer_keys=folder / "issuer",
+        **bits,
     )
 
 

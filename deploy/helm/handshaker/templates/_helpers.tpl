@@ -44,7 +44,7 @@ auth:
   database: true
   redis: false
   mqtt: false
-  secrets: {SIGNING_KEYS: token-signing-key, CHALLENGE_SECRET_FILE: challenge-secret}
+  secrets: {SIGNING_KEYS: token-signing-key, CHALLENGE_SECRET_FILE: challenge-secret, ISSUER_KEYS: token-issuer-key}
 keys:
   calls: [auth]
   database: true
@@ -118,7 +118,7 @@ capabilities: {drop: [ALL]}
 {{- fail "Set redis.existingSecret (a Secret with the key url, a redis:// or rediss:// URL), or trial.enabled=true for a Redis inside the release." -}}
 {{- end -}}
 {{- if and (not .Values.secrets.generate) (not .Values.secrets.existingSecret) -}}
-{{- fail "Set secrets.existingSecret (keys: token-signing-key, challenge-secret, username-pepper, wake-target-seed, each at least 32 random bytes), or secrets.generate=true." -}}
+{{- fail "Set secrets.existingSecret (keys: token-signing-key, challenge-secret, username-pepper, wake-target-seed, each at least 32 random bytes; token-issuer-key, an RSA key of 2,048 bits in PEM), or secrets.generate=true." -}}
 {{- end -}}
 {{- if and (eq .Values.tls.mode "generate") (not .Values.secrets.generate) -}}
 {{- fail "tls.mode=generate makes secrets with random content, which secrets.generate=false forbids; use tls.mode=certManager or tls.mode=existing." -}}

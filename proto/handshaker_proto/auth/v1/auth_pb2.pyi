@@ -93,7 +93,10 @@ class RedeemRequest(_message.Message):
 
     PURPOSE_FIELD_NUMBER: _builtins.int
     PROOF_OF_WORK_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
     purpose: _options_pb2.Admission.ValueType
+    token: _builtins.bytes
+    """An anonymous token (see TokensService), for every purpose but REGISTRATION: accounts must not pay for accounts."""
     @_builtins.property
     def proof_of_work(self) -> Global___ProofOfWork: ...
     def __init__(
@@ -101,12 +104,13 @@ class RedeemRequest(_message.Message):
         *,
         purpose: _options_pb2.Admission.ValueType = ...,
         proof_of_work: Global___ProofOfWork | None = ...,
+        token: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "proof_of_work", b"proof_of_work"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "proof_of_work", b"proof_of_work", "token", b"token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "proof_of_work", b"proof_of_work", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "proof_of_work", b"proof_of_work", "purpose", b"purpose", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_admission: _TypeAlias = _typing.Literal["proof_of_work"]  # noqa: Y015
+    _WhichOneofReturnType_admission: _TypeAlias = _typing.Literal["proof_of_work", "token"]  # noqa: Y015
     _WhichOneofArgType_admission: _TypeAlias = _typing.Literal["admission", b"admission"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_admission) -> _WhichOneofReturnType_admission | None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AdmissionServiceStub:
-    """What anonymous callers pay with. A proof of work now; blind tokens join as a second scheme.
+    """What anonymous callers pay with: a proof of work, or an anonymous token.
     """
 
     def __init__(self, channel):
@@ -48,7 +48,7 @@ class AdmissionServiceStub:
 
 
 class AdmissionServiceServicer:
-    """What anonymous callers pay with. A proof of work now; blind tokens join as a second scheme.
+    """What anonymous callers pay with: a proof of work, or an anonymous token.
     """
 
     def GetChallenge(self, request, context):
@@ -87,7 +87,7 @@ def add_AdmissionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdmissionService:
-    """What anonymous callers pay with. A proof of work now; blind tokens join as a second scheme.
+    """What anonymous callers pay with: a proof of work, or an anonymous token.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AdmissionServiceStub:
-    """What anonymous callers pay with. A proof of work now; blind tokens join as a second scheme."""
+    """What anonymous callers pay with: a proof of work, or an anonymous token."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,7 +40,7 @@ class AdmissionServiceStub:
 
 @_typing.type_check_only
 class AdmissionServiceAsyncStub(AdmissionServiceStub):
-    """What anonymous callers pay with. A proof of work now; blind tokens join as a second scheme."""
+    """What anonymous callers pay with: a proof of work, or an anonymous token."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetChallenge: _aio.UnaryUnaryMultiCallable[_auth_pb2.GetChallengeRequest, _auth_pb2.GetChallengeResponse]  # type: ignore[assignment]
@@ -49,7 +49,7 @@ class AdmissionServiceAsyncStub(AdmissionServiceStub):
     """Spends an admission. Each is taken exactly once, by whichever process asks first."""
 
 class AdmissionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What anonymous callers pay with. A proof of work now; blind tokens join as a second scheme."""
+    """What anonymous callers pay with: a proof of work, or an anonymous token."""
 
     @_abc_1.abstractmethod
     def GetChallenge(

@@ -1,9 +1,8 @@
 """Admissions: what an anonymous call costs.
 
-One scheme today, a proof of work: SHA-256(challenge ‖ nonce) begins with as many zero bits as the challenge says.
-The difficulty stands in the challenge, so that it may rise and fall with the load without disturbing anybody who
-is already working. Another scheme (blind tokens) joins as another `check_…` that gives a `Spend`: whatever proves an
-admission, the same table sees to it that it is used once.
+A proof of work: SHA-256(challenge ‖ nonce) begins with as many zero bits as the challenge says. The difficulty stands
+in the challenge, so that it may rise and fall with the load without disturbing anybody who is already working. Or an
+anonymous token (`anonymous_tokens`), which an account was given.
 """
 
 import enum
@@ -26,6 +25,11 @@ class Purpose(enum.IntEnum):
     LOOKUP = 3
     FIRST_CONTACT = 4
     WAKE_TARGET = 5
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether a token pays for it. Not for a registration: each account would pay for a hundred others a day."""
+        return self is not Purpose.REGISTRATION
 
 
 Difficulty = Callable[[Purpose], int]

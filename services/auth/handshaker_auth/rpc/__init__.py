@@ -8,6 +8,7 @@ from handshaker_auth.rpc.sessions import (
     SessionsServicer,
     TokenDesk,
 )
+from handshaker_auth.rpc.tokens import TokensServicer
 from handshaker_auth.rpc.wipe import WipeServicer
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "RegistrationServicer",
     "SessionsServicer",
     "TokenDesk",
+    "TokensServicer",
     "WipeServicer",
 ]

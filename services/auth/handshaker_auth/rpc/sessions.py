@@ -11,13 +11,13 @@ from handshaker_proto.auth.v1 import auth_pb2, auth_pb2_grpc
 from handshaker_auth.domain import access_tokens, challenges, sessions
 from handshaker_auth.domain.access_tokens import AccessTokens
 from handshaker_auth.domain.admission import Admissions, ProofOfWork, Purpose
-from handshaker_auth.domain.challenges import Spend
+from handshaker_auth.domain.anonymous_tokens import Issuer
 from handshaker_auth.domain.days import day_of
 from handshaker_auth.domain.ids import DevicePublicKey
 from handshaker_auth.domain.refresh import RefreshPolicy, RefreshToken
 from handshaker_auth.domain.registration import holds_device_key, new_account
 from handshaker_auth.domain.sessions import SessionChallenges
-from handshaker_auth.store import AuthStore, RefreshFailure
+from handshaker_auth.store import AuthStore, RefreshFailure, TokenStore
 
 Context = Any
 
@@ -25,9 +25,11 @@ Context = Any
 class AdmissionServicer(auth_pb2_grpc.AdmissionServiceServicer):
     """What anonymous callers pay with."""
 
-    def __init__(self, admissions: Admissions, store: AuthStore) -> None:
+    def __init__(self, admissions: Admissions, store: AuthStore, issuer: Issuer, tokens: TokenStore) -> None:
         self._admissions = admissions
         self._store = store
+        self._issuer = issuer
+        self._tokens = tokens
 
     async def GetChallenge(
         self, request: auth_pb2.GetChallengeRequest, context: Context
@@ -41,19 +43,23 @@ class AdmissionServicer(auth_pb2_grpc.AdmissionServiceServicer):
     async def Redeem(self, request: auth_pb2.RedeemRequest, context: Context) -> auth_pb2.RedeemResponse:
         """Spends an admission once."""
         purpose = Purpose(request.purpose)
-        spend = self._check(purpose, request)
-        admitted = spend is not None and await self._store.spend(spend)
+        admitted = await self._spend(purpose, request)
         metrics.ADMISSIONS.labels(purpose.name.lower(), "admitted" if admitted else "refused").inc()
         if admitted:
             return auth_pb2.RedeemResponse(admitted=auth_pb2.RedeemResponse.Admitted())
         return auth_pb2.RedeemResponse(refused=auth_pb2.RedeemResponse.Refused())
 
-    def _check(self, purpose: Purpose, request: auth_pb2.RedeemRequest) -> Spend | None:
-        """What to spend, by the scheme that the caller chose; None when the offer is worth nothing."""
-        if request.WhichOneof("admission") == "proof_of_work":
-            offer = request.proof_of_work
-            return self._admissions.check_proof_of_work(purpose, ProofOfWork(offer.challenge, offer.nonce))
-        return None
+    async def _spend(self, purpose: Purpose, request: auth_pb2.RedeemRequest) -> bool:
+        """Spends what the caller chose to pay with; False when it is worth nothing, or was spent before."""
+        match request.WhichOneof("admission"):
+            case "proof_of_work":
+                offer = request.proof_of_work
+                work = self._admissions.check_proof_of_work(purpose, ProofOfWork(offer.challenge, offer.nonce))
+                return work is not None and await self._store.spend(work)
+            case "token" if purpose.takes_tokens:
+                token = self._issuer.check(request.token)
+                return token is not None and await self._tokens.spend(token)
+        return False
 
 
 class TokenDesk:

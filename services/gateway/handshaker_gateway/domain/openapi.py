@@ -22,7 +22,7 @@ RESPONSES = "#/components/responses/"
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 INTRODUCTION = f"""\
 Two planes. Requests below /v1/ carry an access token; requests below /a/v1/ must not carry one, and some of them are
-paid for with a proof of work (the header field {admission.HEADER}).
+paid for with a proof of work or an anonymous token (the header field {admission.HEADER}).
 
 Every route takes and gives application/json (bytes are base64url without padding) or application/x-protobuf: the
 request message of the method, and the message of its granted outcome. Whatever is not granted is a problem document
@@ -121,14 +121,16 @@ def _path_parameter(field: FieldDescriptor) -> Json:
 
 
 def _admission_parameter(purpose: "options_pb2.Admission.ValueType") -> Json:
-    name = options_pb2.Admission.Name(purpose)
+    name, tokens = options_pb2.Admission.Name(purpose), admission.takes_tokens(purpose)
+    work = f"{admission.WORK} [A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+"
+    token = f"{admission.TOKEN} [A-Za-z0-9_-]{{472}}"
     return {
         "name": admission.HEADER,
         "in": "header",
         "required": True,
         "description": f"Pays for the request: a challenge for {name} from POST {admission.CHALLENGES} and its solution, "
-        "both in base64url. Good for one request.",
-        "schema": {"type": "string", "pattern": f"^{admission.SCHEME} [A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$"},
+        f"both in base64url{', or an anonymous token in base64url' if tokens else ''}. Good for one request.",
+        "schema": {"type": "string", "pattern": f"^({work}|{token})$" if tokens else f"^{work}$"},
     }
 
 

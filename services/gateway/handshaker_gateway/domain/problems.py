@@ -36,6 +36,8 @@ TITLES: Mapping[Reason, str] = {
     Reason.KEY_TAKEN: "The key belongs to another account",
     Reason.TOO_MANY_DEVICES: "The account has as many devices as it may have",
     Reason.ALREADY_SET: "The account has another recovery key",
+    Reason.UNKNOWN_ISSUER_KEY: "The key does not sign tokens, or no longer",
+    Reason.QUOTA_EXHAUSTED: "The account has had its tokens for today",
     Reason.USERNAME_TAKEN: "The username is taken",
     Reason.RATE_LIMITED: "Too many requests",
     Reason.LIMITER_UNAVAILABLE: "The server cannot count requests now",

@@ -21,6 +21,8 @@ DETAILS = {
     Reason.KEY_TAKEN: "Use a fresh device key.",
     Reason.TOO_MANY_DEVICES: "Remove a device first.",
     Reason.ALREADY_SET: "The recovery key of an account is set once.",
+    Reason.UNKNOWN_ISSUER_KEY: "Get the keys with GET /a/v1/issuer-keys; the last one signs.",
+    Reason.QUOTA_EXHAUSTED: "Ask for fewer, or tomorrow; until then calls can be paid for with proofs of work.",
     Reason.USERNAME_TAKEN: "Choose another name or other digits.",
 }
 
