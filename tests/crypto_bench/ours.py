@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from handshaker_core.protocol import session as sessions
-from handshaker_core.protocol.bundle import verify_bundle
+from handshaker_core.protocol.bundle import PreKeyBundle, verify_bundle
 from handshaker_core.protocol.frame import FrameSize
 from handshaker_core.protocol.sealed_sender import Envelope
 from handshaker_core.protocol.session import SessionState
@@ -63,8 +63,7 @@ class Side:
 def connected(*, stored: bool) -> tuple[Side, Side]:
     """Two people of whom each has had messages from the other."""
     alice, bob = Device.create(), Device.create()
-    session, _ = begin(alice, bob)
-    first = Side(alice, session, stored=False)
+    first = Side(alice, begin(alice, bob.bundle()), stored=False)
     accepted = sessions.accept(bob.local, bob, first.compose(b"first"), now=NOW)
     a, b = Side(alice, first.session, stored), Side(bob, accepted.session, stored)
     for side in (a, b):
@@ -75,23 +74,22 @@ def connected(*, stored: bool) -> tuple[Side, Side]:
     return a, b
 
 
-def begin(device: Device, peer: Device) -> tuple[SessionState, object]:
-    """Verify the peer's bundle and agree on a session."""
-    certificate = peer.local.certificate
-    verified = verify_bundle(peer.bundle(), certificate.identity, certificate.bundle_id)
-    return sessions.initiate(device.local, verified, now=NOW)
+def begin(device: Device, bundle: PreKeyBundle) -> SessionState:
+    """Verify a peer's bundle and agree on a session."""
+    verified = verify_bundle(bundle, bundle.certificate.identity, bundle.certificate.bundle_id)
+    return sessions.initiate(device.local, verified, now=NOW)[0]
 
 
 def set_up(count: int, size: int, *, stored: bool) -> dict[str, float]:
-    """From a fetched bundle to the first message, and from the opened first message to its content."""
+    """From a bundle that was fetched and read to the first message, and from that message to its content."""
     pairs = [(Device.create(), Device.create()) for _ in range(count)]
+    bundles = [peer.bundle() for _, peer in pairs]
     sides: list[Side] = []
     envelopes = []
 
     def initiator(number: int) -> None:
-        device, peer = pairs[number]
-        session, _ = begin(device, peer)
-        side = Side(device, session, stored)
+        device = pairs[number][0]
+        side = Side(device, begin(device, bundles[number]), stored)
         envelopes.append(side.compose(bytes(size)))
         sides.append(side)
 

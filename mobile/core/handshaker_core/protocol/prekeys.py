@@ -5,6 +5,7 @@ Signatures cover type byte || key id || public key, so that no key can be passed
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, Self
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey, MLKEM1024PublicKey
@@ -70,6 +71,15 @@ class OneTimePreKeyPublic:
         check_key_id(self.key_id)
 
 
+@lru_cache(maxsize=8)
+def loaded_kem_key(public: bytes) -> MLKEM1024PublicKey:
+    """An ML-KEM-1024 key (1,568 bytes), checked and expanded once for reading a bundle and using it. Raises: BadKey."""
+    try:
+        return MLKEM1024PublicKey.from_public_bytes(public)
+    except ValueError:
+        raise BadKey from None
+
+
 @dataclass(frozen=True, slots=True)
 class KemPreKeyPublic:
     """An ML-KEM-1024 prekey as published (1,568 bytes), one-time or last-resort; the signature covers which."""
@@ -82,10 +92,7 @@ class KemPreKeyPublic:
     def __post_init__(self) -> None:
         check_key_id(self.key_id)
         _check_signature_size(self.signature)
-        try:
-            MLKEM1024PublicKey.from_public_bytes(self.public)
-        except ValueError:
-            raise BadKey from None
+        loaded_kem_key(self.public)
 
     @property
     def key_type(self) -> KeyType:

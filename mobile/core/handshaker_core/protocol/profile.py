@@ -9,16 +9,16 @@ from hashlib import sha256
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey, MLKEM1024PublicKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from handshaker_core.errors import BadKey, MalformedFrame, UndecryptableMessage
+from handshaker_core.errors import MalformedFrame, UndecryptableMessage
 from handshaker_core.protocol.bundle import Suite
 from handshaker_core.protocol.header import HEADER_SIZE, Header
 from handshaker_core.protocol.keys import KeyType
 from handshaker_core.protocol.labels import Label
 from handshaker_core.protocol.pq_ratchet import PQ_HEADER_SIZE
-from handshaker_core.protocol.prekeys import KEM_CIPHERTEXT_SIZE
+from handshaker_core.protocol.prekeys import KEM_CIPHERTEXT_SIZE, loaded_kem_key
 from handshaker_core.protocol.wire import Reader, u8
 
 
@@ -98,10 +98,7 @@ class MlKem1024:
 
     def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
         """See `Kem`."""
-        try:
-            return MLKEM1024PublicKey.from_public_bytes(public).encapsulate()
-        except ValueError:
-            raise BadKey from None
+        return loaded_kem_key(public).encapsulate()
 
     def decapsulate(self, seed: bytes, ciphertext: bytes) -> bytes:
         """See `Kem`."""
