@@ -17,6 +17,7 @@ from handshaker_core.protocol.randomness import Randomness
 from handshaker_core.store import Store
 from handshaker_core.store.accounts import AccountKeys
 from handshaker_core.store.connection import Connection
+from handshaker_core.store.errors import StoreError
 
 T = TypeVar("T")
 
@@ -69,7 +70,12 @@ class Core:
         return result
 
     def _tell(self, running: "asyncio.Future[tuple[T, Unit]]") -> None:
-        if running.cancelled() or running.exception() is not None:
+        if running.cancelled():
+            return
+        failure = running.exception()
+        if isinstance(failure, StoreError):
+            self.live.clear()  # what was agreed may not have been committed, so nobody may count on it
+        if failure is not None:
             return
         unit = running.result()[1]
         self.hub.publish(unit.events)
