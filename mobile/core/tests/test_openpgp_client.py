@@ -22,9 +22,12 @@ from handshaker_core.client.openpgp import (
 )
 from handshaker_core.errors import PrimaryDeviceOnly
 from handshaker_core.openpgp.certificate import Certificate
-from handshaker_core.openpgp.errors import OpenPgpError
+from handshaker_core.openpgp.errors import CertificateRevoked, OpenPgpError
+from handshaker_core.openpgp.keys import CREATED_AT
 from handshaker_core.openpgp.own import OwnKey
 from handshaker_core.openpgp.reading import read_message
+from handshaker_core.openpgp.registry import Hash, SignatureType, Tag
+from handshaker_core.openpgp.signatures import hasher, make_signature
 from handshaker_core.protocol.root import RootSeed
 
 
@@ -64,6 +67,33 @@ async def test_what_a_dishonest_server_gives_out_is_not_kept(new_person):
             await alice.openpgp.certificate_of(bob_here)
     await bob.openpgp.publish()
     assert (await alice.openpgp.fetch(bob_here)).contact_id == bob_here
+
+
+def revoked(certificate, own):
+    """The certificate with its owner's revocation of the primary key behind the key."""
+    packets = own.packets("anything", Tag.PUBLIC_KEY, Tag.PUBLIC_SUBKEY)
+    digest = hasher(Hash.SHA512)
+    digest.update(own.public.hashed)
+    revocation = make_signature(own, SignatureType.KEY_REVOCATION, digest, created_at=CREATED_AT + 1)
+    return certificate.encoded.replace(packets[0], packets[0] + revocation, 1)
+
+
+async def test_a_revoked_certificate_is_used_no_more(new_person, tmp_path):
+    alice, bob = await new_person(), await new_person()
+    bob_here, _ = await befriend(alice, bob)
+    await bob.openpgp.publish()
+    await alice.openpgp.fetch(bob_here)
+    own, stranger = OwnKey.derive(bob._core.keys.root), OwnKey.derive(RootSeed(bytes(32)))
+    file = tmp_path / "revoked"
+    file.write_bytes(revoked(stranger.certificate(), stranger))
+    with pytest.raises(CertificateRevoked):
+        await alice.openpgp.import_certificate(bob_here, file)
+    assert (await alice.openpgp.certificate_of(bob_here)).contact_id == bob_here
+    file.write_bytes(revoked(own.certificate(), own))
+    with pytest.raises(CertificateRevoked):
+        await alice.openpgp.import_certificate(bob_here, file)
+    with pytest.raises(NoCertificate):
+        await alice.openpgp.encrypt(file, tmp_path / "sealed", [bob_here])
 
 
 async def test_the_certificate_is_the_same_after_opening_again(server_urls, tmp_path, few_prekeys):

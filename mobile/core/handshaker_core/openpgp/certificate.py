@@ -88,7 +88,7 @@ class Certificate:
         primary = read_signing_key(body)
         own = _own(primary, signatures, primary.hashed)
         if any(each.type == SignatureType.KEY_REVOCATION for each in own):
-            raise CertificateRevoked
+            raise CertificateRevoked(primary.raw)
         direct = _newest(own, (SignatureType.DIRECT_KEY,))
         user_ids, subkeys, expiries = [], [], [_expiry(primary, direct)]
         for tag, body, signatures in parts:

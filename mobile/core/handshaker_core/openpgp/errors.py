@@ -67,10 +67,18 @@ class MeantForOthers(OpenPgpError):
 
 
 class CertificateRevoked(OpenPgpError):
-    """Its owner has taken it back."""
+    """Its owner has taken it back.
+
+    Attributes:
+        key: the primary key (32 bytes) that has revoked itself.
+    """
 
     reason = "openpgp_revoked"
-    sentence = "The OpenPGP certificate was revoked by its owner."
+    sentence = "The OpenPGP certificate was revoked by its owner and is not used here any more."
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__()
+        self.key = key
 
 
 class OpenPgpExpired(OpenPgpError):

@@ -38,6 +38,11 @@ def of_contact(c: Connection, contact: ContactId) -> StoredCertificate | None:
     return None if row is None else StoredCertificate(contact, row[0], Source(row[1]))
 
 
+def forget(c: Connection, contact: ContactId) -> None:
+    """Keep a contact's certificate no longer."""
+    c.execute("DELETE FROM openpgp_certificates WHERE contact_id = ?", (contact,))
+
+
 def everybody(c: Connection) -> list[StoredCertificate]:
     """All certificates of contacts."""
     rows = c.execute("SELECT contact_id, certificate, source FROM openpgp_certificates ORDER BY contact_id").fetchall()

@@ -24,10 +24,10 @@ from handshaker_core.client.openpgp.people import Known
 from handshaker_core.client.openpgp.values import CertificateInfo, CheckedFile, ExportedHistory, SignatureState
 from handshaker_core.client.tokens import Session
 from handshaker_core.client.unit import Unit
-from handshaker_core.model import Contact
+from handshaker_core.model import Contact, ContactId
 from handshaker_core.openpgp.armor import ArmorType, armor
 from handshaker_core.openpgp.certificate import Certificate
-from handshaker_core.openpgp.errors import OpenPgpTooLarge
+from handshaker_core.openpgp.errors import CertificateRevoked, OpenPgpTooLarge
 from handshaker_core.openpgp.own import OwnKey
 from handshaker_core.openpgp.registry import MAX_CERTIFICATE
 from handshaker_core.openpgp.secret import secret_key
@@ -107,12 +107,13 @@ class OpenPgp:
 
         Raises:
             NotPublished, ForeignCertificate, OpenPgpError, NetworkError, NoSuchContact, AmbiguousContact.
+            CertificateRevoked: the contact has taken it back; the one that was here is forgotten.
         """
         who, bundles = await self._core.run(lambda u: _bundles(u, contact))
         for bundle_id in bundles:
             found = await self._core.api.fetch_openpgp(bundle_id, lambda share: progress("certificate", share))
             if found is not None:
-                return await self._core.run(partial(people.keep, contact=who.id, data=found, source=Source.SERVER))
+                return await self._keep(who.id, found, Source.SERVER)
         raise NotPublished
 
     async def import_certificate(self, contact: int | str, file: Path) -> CertificateInfo:
@@ -123,9 +124,11 @@ class OpenPgp:
 
         Raises:
             ForeignCertificate, OpenPgpError, FileUnusable, NoSuchContact, AmbiguousContact.
+            CertificateRevoked: the contact has taken it back; the one that was here is forgotten.
         """
         data = await asyncio.to_thread(_small, file)
-        return await self._core.run(lambda u: people.keep(u, conversations.resolve(u, contact).id, data, Source.FILE))
+        who = await self._core.run(lambda u: conversations.resolve(u, contact))
+        return await self._keep(who.id, data, Source.FILE)
 
     async def certificate_of(self, contact: int | str) -> CertificateInfo:
         """The certificate of a contact that is here. Raises: NoCertificate, NoSuchContact, AmbiguousContact."""
@@ -198,6 +201,13 @@ class OpenPgp:
         """
         known, recipients = await self._recipients(to)
         return await history.export(self._core, target, known, recipients, lambda share: progress("history", share))
+
+    async def _keep(self, contact: ContactId, data: bytes, source: Source) -> CertificateInfo:
+        try:
+            return await self._core.run(partial(people.keep, contact=contact, data=data, source=source))
+        except CertificateRevoked as revoked:
+            await self._core.run(partial(people.forget_revoked, contact=contact, revoked=revoked))
+            raise
 
     def _own(self) -> OwnKey:
         return people.own_key(self._core.keys)

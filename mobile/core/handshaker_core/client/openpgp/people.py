@@ -10,6 +10,7 @@ from handshaker_core.model import Contact, ContactId
 from handshaker_core.openpgp.armor import ArmorType, armor
 from handshaker_core.openpgp.binding import verify_binding
 from handshaker_core.openpgp.certificate import Certificate
+from handshaker_core.openpgp.errors import CertificateRevoked
 from handshaker_core.openpgp.keys import KeyId
 from handshaker_core.openpgp.own import OwnKey
 from handshaker_core.store import contacts, openpgp
@@ -100,6 +101,13 @@ def keep(u: Unit, contact: ContactId, data: bytes, source: Source) -> Certificat
         raise ForeignCertificate from None
     openpgp.keep(u.c, StoredCertificate(contact, certificate.encoded, source), u.now)
     return info(certificate, contact)
+
+
+def forget_revoked(u: Unit, contact: ContactId, revoked: CertificateRevoked) -> None:
+    """Stop using a contact's certificate whose key has revoked itself."""
+    stored = openpgp.of_contact(u.c, contact)
+    if stored is not None and Certificate.decode(stored.encoded).primary.raw == revoked.key:
+        openpgp.forget(u.c, contact)
 
 
 def info(certificate: Certificate, contact: ContactId | None) -> CertificateInfo:
