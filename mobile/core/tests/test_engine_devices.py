@@ -11,7 +11,7 @@ from engine_world import PASSPHRASE, PATIENCE, Watch, befriend, reaches
 from handshaker_core.client import Client, Direction, MessageState, NotConnected
 from handshaker_core.client.errors import AttentionNeeded, DeviceUnknown, HomeInUse, RecoveryRefused
 from handshaker_core.client.events import NoticeAdded
-from handshaker_core.errors import LinkingExpired, LinkingMismatch, PrimaryDeviceOnly
+from handshaker_core.errors import LinkingCancelled, LinkingExpired, LinkingMismatch, PrimaryDeviceOnly
 from handshaker_core.model import Attention, Notice
 from handshaker_core.net.errors import RefusedByServer
 from handshaker_core.protocol import phrase
@@ -50,9 +50,14 @@ async def link(primary: Client, new: Client, name: str = "laptop", *, same: tupl
 
         return compare
 
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        group.create_task(new.devices.link(name, show=shown.set_result, compare=says(same[0])))
+    async def add() -> None:
         await primary.devices.add(await shown, compare=says(same[1]))
+
+    async with asyncio.timeout(PATIENCE):
+        linking = new.devices.link(name, show=shown.set_result, compare=says(same[0]))
+        ended = await asyncio.gather(linking, add(), return_exceptions=True)
+    if any(ended):
+        raise ExceptionGroup("linking came to nothing", [error for error in ended if isinstance(error, Exception)])
     assert len(set(numbers)) == 1
     assert len(numbers) == 2
 
@@ -147,6 +152,7 @@ async def test_numbers_that_differ_link_nothing(new_person: MakePerson, empty_ho
         with pytest.raises(ExceptionGroup) as raised:
             await link(alice, laptop, same=same)
         assert raised.group_contains(LinkingMismatch)
+        assert raised.group_contains(LinkingCancelled)
         assert len(await alice.devices.listed()) == 1
     await link(alice, laptop)
     assert len(await alice.devices.listed()) == 2

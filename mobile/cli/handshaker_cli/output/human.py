@@ -49,7 +49,7 @@ def _account(account: Account) -> str:
         ("Username", account.username or "none (others connect to you by your link)"),
         ("Name", one_line(account.name) or "none"),
         ("Server", account.server),
-        ("Link", account.link),
+        ("Link", account.link or "shown on your first device (this is a linked one)"),
         ("Account", account.account_id or "not registered yet"),
         ("Device", account.device_id or "not registered yet"),
         ("Session", "logged in" if account.logged_in else "logged out"),

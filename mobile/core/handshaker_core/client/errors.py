@@ -234,6 +234,16 @@ class DeviceNotRemovable(UsageError):
     sentence = "This is the device that you are using; another device cannot be removed in its place."
 
 
+class LinkingUnconfirmed(UsageError):
+    """The new device was admitted, and does not say that it has settled."""
+
+    reason = "linking_unconfirmed"
+    sentence = (
+        "The new device is on your list, but has not answered. If it does not work, remove it (`device remove`) and link it"
+        " anew, in an empty directory."
+    )
+
+
 class HomeInUse(UsageError):
     """A second account in one home."""
 

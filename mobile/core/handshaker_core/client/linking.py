@@ -11,7 +11,7 @@ from uuid import UUID
 from handshaker_core.client import introducing, setup
 from handshaker_core.client.core import Core, StepProgress, no_progress
 from handshaker_core.client.device_content import LinkedAccount, MalformedDeviceContent, read_address, write_address
-from handshaker_core.client.errors import HomeInUse, NotRegistered
+from handshaker_core.client.errors import HomeInUse, LinkingUnconfirmed, NotRegistered
 from handshaker_core.client.link_channel import LinkChannel, open_channel
 from handshaker_core.client.own_devices import next_list, own_mailbox_addresses, set_own_devices
 from handshaker_core.client.texts import clean_device_name
@@ -35,6 +35,7 @@ from handshaker_core.protocol.linking.clocked import Linking
 from handshaker_core.protocol.linking.code import CodeSecret
 from handshaker_core.protocol.linking.messages import LIFETIME_SECONDS
 from handshaker_core.store import accounts, contacts, devices, introductions, mailboxes, own_devices
+from handshaker_core.store.accounts import AccountKeys
 from handshaker_core.store.mailboxes import OwnMailbox, PeerMailbox, Purpose, State
 
 T = TypeVar("T")
@@ -128,33 +129,32 @@ def _check(core: Core, package: LinkedAccount) -> None:
 async def _settle(
     core: Core, session: Session, account_id: UUID, package: LinkedAccount, progress: StepProgress
 ) -> PeerMailbox:
-    """Become part of the account. Returns: where the other own devices may write to."""
-    await core.run(partial(_join, account_id=account_id, package=package))
-    core.keys = replace(core.keys, root=None, identity_pair=None, certificate=package.certificate)
+    """Become part of the account. Returns: where the other own devices may write to.
+
+    The first unit is the whole step: whatever ends this later, the next connection goes on with it, and the device
+    introduces itself to the others.
+    """
+    mailbox = Mailbox.generate(core.rng)
+    core.keys = await core.run(partial(_join, account_id=account_id, package=package, mailbox=mailbox))
     await session.log_in()
     await setup.set_up(core, session, progress)
-    mailbox = Mailbox.generate(core.rng)
-    await setup.create_mailbox(core, mailbox, progress)
-    await core.run(partial(_meet, mailbox=mailbox, package=package))
     return PeerMailbox.of(mailbox)
 
 
-def _join(u: Unit, account_id: UUID, package: LinkedAccount) -> None:
-    keys = replace(u.keys, root=None, identity_pair=None, certificate=package.certificate)
-    device_id = str(UUID(bytes=package.server_device_id))
-    accounts.belong_to(u.c, keys, package.devices, str(account_id), device_id)
+def _join(u: Unit, account_id: UUID, package: LinkedAccount, mailbox: Mailbox) -> AccountKeys:
+    keys = u.keys = replace(u.keys, root=None, identity_pair=None, certificate=package.certificate)
+    server_id = str(UUID(bytes=package.server_device_id))
+    accounts.belong_to(u.c, keys, package.devices, str(account_id), server_id)
     accounts.set_display_name(u.c, package.profile.display_name)
     accounts.set_username(u.c, package.profile.username)
     mailboxes.forget_address(u.c)  # requests of strangers are answered by the primary
-
-
-def _meet(u: Unit, mailbox: Mailbox, package: LinkedAccount) -> None:
     own = set_own_devices(u, package.devices)
-    mailboxes.add(u.c, OwnMailbox(mailbox, Purpose.CONTACT, State.ACTIVE, own), u.now)
+    mailboxes.add(u.c, OwnMailbox(mailbox, Purpose.CONTACT, State.MISSING, own), u.now)
     for device_id, address in package.mailboxes:
         mailboxes.set_peer(u.c, own, device_id, address)
     introductions.add(u.c, own)
     u.mailboxes_changed()
+    return keys
 
 
 # --- the primary ---
@@ -182,6 +182,7 @@ async def add(core: Core, session: Session, code: str, *, compare: Compare) -> D
         PrimaryDeviceOnly: this is a linked device.
         NotRegistered.
         InvalidLinkCode, LinkingError: it has failed; nothing was linked.
+        LinkingUnconfirmed: the device is admitted, and silent.
         RefusedByServer: `too_many_devices`.
         NetworkError.
     """
@@ -209,7 +210,10 @@ async def add(core: Core, session: Session, code: str, *, compare: Compare) -> D
         await _ensure_own_mailbox(core)
         admitted = await core.run(partial(_admit, device=device, server_device_id=server_id))
         await channel.send(machine.to, machine.pack(admitted.package.encode(), core.clock()))
-        await _in_time(_primary_until(core, channel, machine, PrimaryStep.DONE))
+        try:
+            await _in_time(_primary_until(core, channel, machine, PrimaryStep.DONE))
+        except LinkingError:
+            raise LinkingUnconfirmed from None
         await core.run(partial(_welcome, device_id=admitted.device_id, answer=machine.answer))
     return admitted.device_id
 

@@ -118,10 +118,11 @@ async def remove(core: Core, session: Session, reference: str) -> None:
     """
     _ = core.keys.identity
     target = await core.run(lambda u: _find(u, reference))
-    if target.device_id == core.keys.certificate.device_id:
+    if target == core.keys.certificate.device_id:
         raise DeviceNotRemovable
-    # First the list, which takes effect without the server's help.
-    server_id = await core.run(partial(_strike, device_id=target.device_id))
+    # First the list, which takes effect without the server's help. The name stays until all is done, so that the owner
+    # can say it again after an interruption.
+    server_id = await core.run(partial(_strike, device_id=target))
     if server_id is not None:
         try:
             await session.call(lambda token: DeviceApi(core.transport).remove(token, server_id))
@@ -130,19 +131,16 @@ async def remove(core: Core, session: Session, reference: str) -> None:
                 raise
             # It is gone already: an answer was lost, or it has left by itself.
     await replace_address(core, session)
-    await core.run(lambda u: names.forget(u.c, target.device_id))
+    await core.run(lambda u: names.forget(u.c, target))
 
 
-def _find(u: Unit, reference: str) -> DeviceCertificate:
+def _find(u: Unit, reference: str) -> DeviceId:
     wanted, called = reference.strip().casefold(), names.named(u.c)
-    if not wanted:
-        raise DeviceUnknown
+    known = {each.device_id for each in devices.own_list(u.c).certificates} | called.keys()
     found = [
-        each
-        for each in devices.own_list(u.c).certificates
-        if each.device_id.hex().startswith(wanted) or called.get(each.device_id, ("", None))[0].casefold() == wanted
+        each for each in known if each.hex().startswith(wanted) or called.get(each, ("", None))[0].casefold() == wanted
     ]
-    if len(found) != 1:
+    if not wanted or len(found) != 1:
         raise DeviceUnknown
     return found[0]
 
@@ -151,6 +149,8 @@ def _strike(u: Unit, device_id: DeviceId) -> bytes | None:
     """Take a device off the list, and have everybody told. Returns: the server's name for it, as far as known."""
     before = devices.own_list(u.c)
     left = [each for each in before.certificates if each.device_id != device_id]
+    if len(left) == len(before.certificates):
+        return names.named(u.c).get(device_id, ("", None))[1]
     own = set_own_devices(u, next_list(u.keys.identity, before, left, u.now))
     devices.forget(u.c, own, device_id)
     introducing.introduce_to_everybody(u)

@@ -50,7 +50,6 @@ async def recover(core: Core, session: Session, root: RootSeed, progress: StepPr
     core.keys = await core.run(partial(_belong, root=root, recovered=recovered))
     await session.keep(recovered.tokens)
     await setup.set_up(core, session, progress)
-    await core.run(introducing.introduce_to_everybody)
 
 
 def _belong(u: Unit, root: RootSeed, recovered: Recovered) -> AccountKeys:
@@ -69,4 +68,5 @@ def _belong(u: Unit, root: RootSeed, recovered: Recovered) -> AccountKeys:
     u.keys = keys
     if contacts.by_identity(u.c, identity.public) is not None:
         set_own_devices(u, devices)
+    introducing.introduce_to_everybody(u)
     return keys
