@@ -31,6 +31,7 @@ FILES: dict[str, Maker] = {
     "linking": stores.linking,
     "vault": lambda: stores.key_file(KEPT),
     "backup": stores.backup_file,
+    "openpgp": stores.openpgp,
 }
 
 

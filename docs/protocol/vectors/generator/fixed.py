@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from unittest.mock import patch
 
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey, MLKEM1024PublicKey
-from handshaker_core.protocol import pq_epoch, profile
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
+from handshaker_core.protocol import pq_epoch
+from handshaker_core.protocol.profile import MlKem1024
 from handshaker_core.protocol.seal import SealPublicKey
 
 Json: TypeAlias = dict[str, Any]
@@ -70,21 +71,27 @@ class Kept:
 @contextmanager
 def repeatable(kept: Kept) -> Iterator[None]:
     """Within it, encapsulating and sealing the same thing again gives the same bytes again."""
+    agree = MlKem1024.encapsulate
 
-    def encapsulating(kind: Any) -> Any:
-        class Repeated:
-            @staticmethod
-            def from_public_bytes(public: bytes) -> Any:
-                real = kind.from_public_bytes(public)
+    def encapsulate(kem: MlKem1024, public: bytes) -> tuple[bytes, bytes]:
+        both = kept.get(b"encapsulate" + public, lambda: b"".join(agree(kem, public)))
+        return both[:32], both[32:]
 
-                class Key:
-                    def encapsulate(self) -> tuple[bytes, bytes]:
-                        both = kept.get(b"encapsulate" + public, lambda: b"".join(real.encapsulate()))
-                        return both[:32], both[32:]
+    class Key:
+        """Stands in for the library's key where the post-quantum ratchet encapsulates."""
 
-                return Key()
+        @staticmethod
+        def from_public_bytes(public: bytes) -> "Key":
+            made = Key()
+            made.public, made.real = public, MLKEM768PublicKey.from_public_bytes(public)
+            return made
 
-        return Repeated
+        public: bytes
+        real: MLKEM768PublicKey
+
+        def encapsulate(self) -> tuple[bytes, bytes]:
+            both = kept.get(b"encapsulate" + self.public, lambda: b"".join(self.real.encapsulate()))
+            return both[:32], both[32:]
 
     seal = SealPublicKey.seal
 
@@ -92,8 +99,8 @@ def repeatable(kept: Kept) -> Iterator[None]:
         return kept.get(b"seal" + key.raw + info + plaintext, lambda: seal(key, plaintext, info))
 
     with (
-        patch.object(profile, "MLKEM1024PublicKey", encapsulating(MLKEM1024PublicKey)),
-        patch.object(pq_epoch, "MLKEM768PublicKey", encapsulating(MLKEM768PublicKey)),
+        patch.object(MlKem1024, "encapsulate", encapsulate),
+        patch.object(pq_epoch, "MLKEM768PublicKey", Key),
         patch.object(SealPublicKey, "seal", sealing),
     ):
         yield

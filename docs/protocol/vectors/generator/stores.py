@@ -1,10 +1,11 @@
-"""Linking of a device, the key file of a store, and the head of a backup file."""
+"""Linking of a device, the key file of a store, the parts of a backup file, and OpenPGP certificates."""
 
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+from handshaker_core.openpgp.own import OwnKey
 from handshaker_core.protocol.address import BundleId, SendId, SendSecret
 from handshaker_core.protocol.device import DeviceId
 from handshaker_core.protocol.keys import DeviceIdentityKeyPair
@@ -114,3 +115,19 @@ def backup_file() -> Json:
         "size": len(written),
         "sha256": sha256(written).hexdigest(),
     }
+
+
+def openpgp() -> Json:
+    """Certificates of root seeds, unarmored."""
+    cases = []
+    for number in range(3):
+        own = OwnKey.derive(RootSeed(fixed(f"openpgp root {number}")))
+        certificate = own.certificate()
+        cases.append(
+            {
+                "root_seed": fixed(f"openpgp root {number}").hex(),
+                "fingerprint": certificate.fingerprint.hex(),
+                "certificate": certificate.encoded.hex(),
+            }
+        )
+    return {"page": "openpgp.md, Certificate", "cases": cases}

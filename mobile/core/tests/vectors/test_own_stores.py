@@ -1,4 +1,4 @@
-"""docs/protocol/vectors against a second implementation: linking, the key file, backups."""
+"""docs/protocol/vectors against a second implementation: linking, the key file, backups, OpenPGP."""
 
 import hashlib
 
@@ -7,6 +7,7 @@ import pytest
 from .own import load
 from .reference import stores
 from .reference.basics import Refused, hkdf
+from .reference.openpgp import Certificate
 
 
 def test_a_linking() -> None:
@@ -64,3 +65,12 @@ def test_a_backup_file() -> None:
     assert written[:57].hex() == vectors["header"]
     assert written[57:121].hex() == vectors["first_bytes_of_the_segment"]
     assert (len(written), hashlib.sha256(written).hexdigest()) == (vectors["size"], vectors["sha256"])
+
+
+def test_openpgp_certificates() -> None:
+    cases = load("openpgp")["cases"]
+    assert len(cases) == 3
+    for case in cases:
+        certificate = Certificate(bytes.fromhex(case["root_seed"]))
+        assert certificate.fingerprint.hex() == case["fingerprint"]
+        assert certificate.encode().hex() == case["certificate"]
