@@ -201,14 +201,56 @@ def test_a_withdrawn_device_cannot_go_back_to_when_it_counted() -> None:
         choice = entry(entries[-1], ALICE, forked.resolution(withdrawal.entry_hash))
         for order in permutations((*attack, choice)):
             assert tip(receive(log_of(entries), *order)) == choice.entry_hash
-    stolen = entry(base, ALICE, TransferOwnership(MALLORY.public), device=1)
-    attack = [stolen, entry(stolen, MALLORY, rejecting(withdrawal))]
-    forked = receive(log_of(entries), *attack)
-    assert forked.fork is not None
-    choice = entry(entries[-1], ALICE, forked.resolution(withdrawal.entry_hash))
-    assert tip(forked.receive(choice)) == choice.entry_hash
     current = after(base, (ALICE, rename("y")), (ALICE, rejecting(withdrawal)))  # her first device may
     assert tip(receive(log_of(entries), *current)) == current[-1].entry_hash
+
+
+def test_a_thief_with_a_withdrawn_device_cannot_give_the_group_away() -> None:
+    """A thief's transfer looks like that of an owner who disowns a device afterwards: nobody gets the group by it."""
+    entries = group()
+    base = entries[-1]
+    entries += after(base, (ALICE, UpdateDevices(ALICE.devices(0, sequence=2))))
+    stolen = entry(base, ALICE, TransferOwnership(MALLORY.public), device=1)
+    taken = entry(stolen, MALLORY, rejecting(entries[-1]))
+    assert receive(log_of(entries), stolen, taken).fork is not None
+
+
+def test_who_gave_a_group_away_cannot_disown_the_device_that_did() -> None:
+    entries = group()
+    base = entries[-1]
+    transfer = entry(base, ALICE, TransferOwnership(BOB.public), device=1)
+    disown = UpdateDevices(ALICE.devices(0, sequence=9))
+    afterwards = entry(transfer, ALICE, disown)  # in the same history: changes nothing
+    beside = after(base, (ALICE, disown), (ALICE, rejecting(transfer)))
+    accomplice = after(
+        base, (ALICE, disown), (ALICE, TransferOwnership(MALLORY.public)), (MALLORY, rejecting(transfer))
+    )
+    rename_only = after(base, (ALICE, rename("mine")), (ALICE, rejecting(transfer)))
+    for attack in (beside, accomplice, rename_only):
+        assert receive(log_of(entries), transfer, afterwards, *attack).fork is not None
+        assert receive(log_of(entries), transfer, *attack).fork is not None
+    choice = entry(afterwards, BOB, rejecting(rename_only[0]))
+    assert tip(receive(log_of(entries), transfer, afterwards, *rename_only, choice)) == choice.entry_hash
+
+
+def test_withdrawing_a_device_takes_back_nothing_that_it_did_in_the_same_history() -> None:
+    entries = group()
+    one, other = entry(entries[-1], BOB, rename("x")), entry(entries[-1], MALLORY, rename("y"))
+    choice = entry(one, ALICE, rejecting(other), device=1)
+    withdrawal = entry(choice, ALICE, UpdateDevices(ALICE.devices(0, sequence=2)))
+    assert tip(receive(log_of(entries), one, other, choice, withdrawal)) == withdrawal.entry_hash
+
+
+def test_the_newest_list_counts_whichever_history_it_is_in() -> None:
+    entries = group()
+    withdrawal = entry(entries[-1], ALICE, UpdateDevices(ALICE.devices(0, sequence=2)))
+    older = UpdateDevices(ALICE.devices(1, sequence=1))
+    for time in range(8):  # so that its hash is below and above the other's
+        theft = entry(entries[-1], ALICE, older, device=1, time=time)
+        attack = [theft, entry(theft, ALICE, rejecting(withdrawal), device=1)]
+        choice = entry(withdrawal, ALICE, rejecting(theft, attack[1]))
+        assert receive(log_of(entries), withdrawal, *attack).fork is not None
+        assert tip(receive(log_of(entries), withdrawal, *attack, choice)) == choice.entry_hash
 
 
 def test_a_list_on_record_before_the_fork_counts_too() -> None:

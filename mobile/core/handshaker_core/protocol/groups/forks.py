@@ -85,7 +85,8 @@ def acts_of_owners(entries: Mapping[EntryHash, LogEntry], fork: Fork, state: Mem
     Who was an owner before the fork has a say, unless they gave ownership up in one of the conflicting histories: else a
     former owner could go back to a past that is better for them. Owners lose ownership by their own signature only, so
     nobody else can take the say from them. When all of them gave it up in one history, and in no other, its owners have
-    inherited the say. A device that its person has withdrawn in any of the histories has none.
+    inherited the say. What a device wrote in one history that its person has withdrawn in another brings no say; it can
+    lose it to its person, because nobody can tell a thief's device from one that an owner disowns afterwards.
 
     A removal is an act too: it rejects what the removed person wrote beside the history in which it stands. Otherwise
     everybody who ever was a member could stop a group at any later time by an entry beside an old one.
@@ -99,20 +100,19 @@ def acts_of_owners(entries: Mapping[EntryHash, LogEntry], fork: Fork, state: Mem
         return []
     following = _by_predecessor(entries)
     histories = {branch: list(_after(branch, entries, following)) for branch in fork.continuations}
-    devices = _newest_devices(state, (entry for after in histories.values() for entry in after))
-    histories = {
-        branch: [entry for entry in after if _is_current(entry, devices)] for branch, after in histories.items()
+    lists = {branch: _newest_devices(after) for branch, after in histories.items()}
+    current = {
+        branch: [entry for entry in after if _is_current(entry, branch, lists)] for branch, after in histories.items()
     }
-    gave_up = {branch: {entry.actor for entry in after if _gives_up(entry)} for branch, after in histories.items()}
-    loyal = state.owners.difference(*gave_up.values())
-    heirs = [branch for branch in fork.continuations if state.owners <= gave_up[branch]]
+    loyal = state.owners.difference(*(_gave_up(after) for after in histories.values()))
+    heirs = [branch for branch, after in histories.items() if state.owners <= _gave_up(after)]
     acts = []
-    for branch, after in histories.items():
+    for branch, after in current.items():
         beside = [entries[other] for other in fork.continuations if other != branch]
+        inherits = not loyal and heirs == [branch] and state.owners <= _gave_up(after)
         for entry in after:
             rejected = _rejected(entry, beside)
-            inherited = not loyal and heirs == [branch] and isinstance(entry.change, Resolve)
-            if rejected and (entry.actor in loyal or inherited):
+            if rejected and (entry.actor in loyal or (inherits and isinstance(entry.change, Resolve))):
                 acts.append(Act(entry.entry_hash, branch, rejected))
     return acts
 
@@ -128,8 +128,12 @@ def _after(
         yield entry
 
 
+def _gave_up(after: Iterable[LogEntry]) -> set[IdentityPublicKey]:
+    """Who is no owner any more by an own entry, among others who never were."""
+    return {entry.actor for entry in after if _gives_up(entry)}
+
+
 def _gives_up(entry: LogEntry) -> bool:
-    """Whether an actor who is an owner is none afterwards."""
     match entry.change:
         case Leave() | TransferOwnership():
             return True
@@ -138,9 +142,9 @@ def _gives_up(entry: LogEntry) -> bool:
     return False
 
 
-def _newest_devices(state: MembershipState, after: Iterable[LogEntry]) -> dict[IdentityPublicKey, DeviceList]:
-    """The newest device list of each person on record before the fork or in any of the histories after it."""
-    newest = {person: member.devices for person, member in state.members.items() if member.devices is not None}
+def _newest_devices(after: Iterable[LogEntry]) -> dict[IdentityPublicKey, DeviceList]:
+    """The newest list of each person among those put on record in one history; earlier ones are obeyed in it anyway."""
+    newest: dict[IdentityPublicKey, DeviceList] = {}
     for entry in after:
         if isinstance(entry.change, UpdateDevices):
             known = newest.get(entry.actor)
@@ -149,9 +153,14 @@ def _newest_devices(state: MembershipState, after: Iterable[LogEntry]) -> dict[I
     return newest
 
 
-def _is_current(entry: LogEntry, devices: Mapping[IdentityPublicKey, DeviceList]) -> bool:
-    newest = devices.get(entry.actor)
-    return newest is None or lists_device(newest, entry.certificate)
+def _is_current(
+    entry: LogEntry, branch: EntryHash, lists: Mapping[EntryHash, Mapping[IdentityPublicKey, DeviceList]]
+) -> bool:
+    """Whether no other history has a newer device list of the actor, without the device that signed."""
+    own = lists[branch].get(entry.actor)
+    others = (found[entry.actor] for other, found in lists.items() if other != branch and entry.actor in found)
+    newer = [found for found in others if own is None or found.sequence > own.sequence]
+    return not newer or lists_device(max(newer, key=lambda found: found.sequence), entry.certificate)
 
 
 def _rejected(entry: LogEntry, beside: Iterable[LogEntry]) -> frozenset[EntryHash]:
