@@ -60,6 +60,10 @@ def fill(path: Path, key: DatabaseKey, count: int) -> tuple[ContactId, str]:
         database.transact(partial(add, contact=contact, start=start, texts=texts))
         if sys.stderr.isatty():
             print(f"\rFilling a store: {start + len(texts):,} of {count:,}", end="", file=sys.stderr, flush=True)
+        elif start == 0:
+            print(
+                f"Filling a store with {count:,} messages, which takes a minute or two …", file=sys.stderr, flush=True
+            )
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     database.close()
