@@ -13,8 +13,9 @@ from handshaker_core.clock import Clock
 from handshaker_core.net.api import Api
 from handshaker_core.net.http import Transport, Way
 from handshaker_core.net.server import ServerAddress
+from handshaker_core.protocol.blind_tokens import Token
 from handshaker_core.protocol.randomness import Randomness
-from handshaker_core.store import Store
+from handshaker_core.store import Store, tokens
 from handshaker_core.store.accounts import AccountKeys
 from handshaker_core.store.connection import Connection
 from handshaker_core.store.errors import StoreError
@@ -49,7 +50,11 @@ class Core:
     @property
     def api(self) -> Api:
         """The server's methods."""
-        return Api(self.transport)
+        return Api(self.transport, self._take_token)
+
+    async def _take_token(self) -> Token | None:
+        now = self.clock()
+        return await self.store.run(lambda c: tokens.take(c, now))
 
     async def run(self, work: Callable[[Unit], T]) -> T:
         """Run a unit of work; after its commit, tell listeners and wake whoever has something to do."""

@@ -151,7 +151,7 @@ class Trouble(Event):
     """Something in the background failed and is tried again.
 
     Attributes:
-        task: what was tried: `setup`, `prekeys`, `mailboxes`.
+        task: what was tried: `setup`, `prekeys`, `mailboxes`, `tokens`.
         reason: stable.
         sentence: the same for people.
     """

@@ -6,7 +6,7 @@ Nothing here may end the connection: what fails is told and tried again.
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from handshaker_core.client import introducing, outbox, prekeys, setup
+from handshaker_core.client import introducing, outbox, prekeys, purse, setup
 from handshaker_core.client.core import Core, wait_any
 from handshaker_core.client.errors import LoggedOut
 from handshaker_core.client.events import Trouble
@@ -57,6 +57,7 @@ class Upkeep:
         await setup.set_up(self._core, self._session)
         await self._core.run(_forget_old)
         await prekeys.refill(self._core, self._session)
+        await purse.refill(self._core, self._session)
 
     async def _devices(self) -> None:
         await introducing.introduce_all(self._core)

@@ -1,19 +1,21 @@
 """The methods of the contract as typed calls. Prices are paid here, so that callers see calls alone."""
 
 import base64
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
-from handshaker_proto.auth.v1 import auth_pb2, wipe_pb2
+from handshaker_proto.auth.v1 import auth_pb2, tokens_pb2, wipe_pb2
 from handshaker_proto.blobstore.v1 import mailboxes_pb2
 from handshaker_proto.keys.v1 import keys_pb2
 from handshaker_proto.options.v1 import options_pb2
 
 from handshaker_core.credentials import AccessToken, DeviceKey, Mailbox, Tokens, WipeTicket
-from handshaker_core.net.errors import RefusedByServer
+from handshaker_core.net.errors import RefusedByServer, ServerTrouble
 from handshaker_core.net.http import Plane, Route, Transport
 from handshaker_core.net.pow import Progress, solve
 from handshaker_core.protocol.address import BundleId
+from handshaker_core.protocol.blind_tokens import IssuerKeyId, Token
 
 M = TypeVar("M", bound=Message)
 
@@ -28,6 +30,8 @@ _CREATE_SESSION = Route(Plane.ANONYMOUS, "POST", "/a/v1/sessions", idempotent=Fa
 _REFRESH_SESSION = Route(Plane.ANONYMOUS, "POST", "/a/v1/sessions/refresh", idempotent=False)
 _END_SESSION = Route(Plane.ACCOUNT, "DELETE", "/v1/session", idempotent=True)
 _ACCOUNT = Route(Plane.ACCOUNT, "GET", "/v1/account", idempotent=True)
+_ISSUER_KEYS = Route(Plane.ANONYMOUS, "GET", "/a/v1/issuer-keys", idempotent=True)
+_ISSUE_TOKENS = Route(Plane.ACCOUNT, "POST", "/v1/tokens", idempotent=False)
 _CREATE_WIPE_TICKET = Route(Plane.ACCOUNT, "PUT", "/v1/wipe-ticket", idempotent=True)
 _REDEEM_WIPE_TICKET = Route(Plane.ANONYMOUS, "POST", "/a/v1/wipe", idempotent=True)
 _PUBLISH_BUNDLE = Route(Plane.ACCOUNT, "PUT", "/v1/bundles/{bundle_id}", idempotent=True)
@@ -44,11 +48,21 @@ _CREATE_MAILBOX = Route(Plane.ANONYMOUS, "POST", "/a/v1/mailboxes", idempotent=T
 _DELETE_MAILBOX = Route(Plane.ANONYMOUS, "POST", "/a/v1/mailboxes/delete", idempotent=True)
 
 
+TakeToken: TypeAlias = Callable[[], Awaitable[Token | None]]
+"""Gives an anonymous token away, once; None when there is none to spend."""
+
+
+async def no_tokens() -> Token | None:
+    """For whoever has none: everything is paid for with work."""
+    return None
+
+
 class Api:
     """Every call that this client makes. All of them raise `NetworkError`s as `Transport.call` does."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, take_token: TakeToken = no_tokens) -> None:
         self._transport = transport
+        self._take_token = take_token
 
     async def register(self, device: DeviceKey, progress: Progress | None = None) -> tuple[str, str, Tokens]:
         """Make an account for a device key.
@@ -97,6 +111,19 @@ class Api:
         """Account id and device id behind the token."""
         answer = await self._transport.call(_ACCOUNT, None, auth_pb2.GetAccountResponse, token=token)
         return answer.account_id, answer.device_id
+
+    async def issuer_keys(self) -> list[bytes]:
+        """The public keys of anonymous tokens, oldest first, as they are encoded; none where none are offered."""
+        answer = await self._transport.call(_ISSUER_KEYS, None, tokens_pb2.GetIssuerKeysResponse)
+        return [key.public_key for key in answer.keys]
+
+    async def issue_tokens(self, token: AccessToken, key_id: IssuerKeyId, blinded: Sequence[bytes]) -> list[bytes]:
+        """Blind signatures, in the order of the messages. Raises: RefusedByServer (`quota_exhausted`)."""
+        request = tokens_pb2.IssueTokensRequest(issuer_key_id=key_id, blinded_messages=blinded)
+        issued = await self._transport.call(_ISSUE_TOKENS, request, tokens_pb2.IssueTokensResponse.Issued, token=token)
+        if len(issued.blind_signatures) != len(blinded):
+            raise ServerTrouble
+        return list(issued.blind_signatures)
 
     async def create_wipe_ticket(self, token: AccessToken, ticket: WipeTicket) -> None:
         """Leave the hash of this device's wipe ticket, in place of the one before."""
@@ -242,7 +269,16 @@ class Api:
         progress: Progress | None,
         **parameters: str,
     ) -> M:
-        """A call that costs a proof of work. A price that was paid too late is paid once more."""
+        """A call that costs a token or, without one, a proof of work. What was paid too late is paid once more."""
+        token = None if purpose == options_pb2.REGISTRATION else await self._take_token()
+        if token is not None:
+            try:
+                admission = f"token {base64url(token)}"
+                return await self._transport.call(route, request, answer, admission=admission, **parameters)
+            except RefusedByServer as error:
+                # Refused are tokens of an epoch that is over; work is always taken.
+                if error.code != ADMISSION_REFUSED:
+                    raise
         try:
             return await self._pay_and_call(purpose, route, request, answer, progress, **parameters)
         except RefusedByServer as error:

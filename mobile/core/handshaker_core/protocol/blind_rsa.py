@@ -51,7 +51,7 @@ class Blinded:
         inverse: secret, and never leaves this device: it ties the message to the signature.
     """
 
-    message: bytes
+    message: bytes = field(repr=False)
     inverse: int = field(repr=False)
 
 

@@ -59,7 +59,7 @@ class IssuerKey:
         key: the numbers in it.
     """
 
-    encoded: bytes
+    encoded: bytes = field(repr=False)
     key: SignerKey
 
     @classmethod
