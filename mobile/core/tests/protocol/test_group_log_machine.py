@@ -221,6 +221,6 @@ class GroupLogMachine(RuleBasedStateMachine):
 
 
 GroupLogMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestGroupLog = GroupLogMachine.TestCase
