@@ -120,9 +120,8 @@ def test_no_reader_repeats_what_it_refuses(name: str) -> None:
     """Nothing of a refused input stands in what the exception says."""
     target, refused = TARGETS[name], 0
     for seed in target.seeds():
-        inputs = [mark(30)]
-        for position in range(0, len(seed) + 1, max(1, len(seed) // 25)):
-            inputs.append(seed[:position] + mark(24) + seed[position + 8 :])
+        positions = range(0, len(seed) + 1, max(1, len(seed) // 25))
+        inputs = [mark(30), *(seed[:position] + mark(24) + seed[position + 8 :] for position in positions)]
         for data in inputs:
             error = failure_of(target.read, data)
             if error is not None:
