@@ -18,7 +18,7 @@ from handshaker_proto.options.v1 import options_pb2
 from handshaker_proto.signaling.v1 import socket_pb2
 from load.mailboxes import Mailbox
 
-from e2e import device_calls, wipe_calls
+from e2e import device_calls, token_calls, wipe_calls
 from e2e.case import Case
 from e2e.hostile import PATIENCE, RawSocket
 from e2e.rest import ROUTE, Account, Gateway, decode, login, registration
@@ -321,6 +321,8 @@ CASES: dict[str, Callable[[Gateway], Awaitable[Case]]] = {
     "Recover": device_calls.recover,
     "CreateWipeTicket": wipe_calls.create_wipe_ticket,
     "RedeemWipeTicket": wipe_calls.redeem_wipe_ticket,
+    "GetIssuerKeys": token_calls.get_issuer_keys,
+    "IssueTokens": token_calls.issue_tokens,
     "PublishBundle": publish_bundle,
     "UploadPreKeys": upload_prekeys,
     "GetPreKeyCounts": get_prekey_counts,
