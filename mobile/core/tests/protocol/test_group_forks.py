@@ -253,6 +253,17 @@ def test_the_newest_list_counts_whichever_history_it_is_in() -> None:
         assert tip(receive(log_of(entries), withdrawal, *attack, choice)) == choice.entry_hash
 
 
+@pytest.mark.parametrize(("with_it", "without_it", "counts"), [(3, 5, False), (5, 3, True)])
+def test_the_newest_of_several_lists_decides(with_it: int, without_it: int, counts: bool) -> None:
+    entries = group()
+    one = entry(entries[-1], ALICE, UpdateDevices(ALICE.devices(0, 1, sequence=with_it)))
+    other = entry(entries[-1], ALICE, UpdateDevices(ALICE.devices(0, sequence=without_it)))
+    third = entry(entries[-1], BOB, rename("x"))
+    choice = entry(third, ALICE, rejecting(one, other), device=1)
+    for order in permutations((one, other, third, choice)):
+        assert (receive(log_of(entries), *order).fork is None) is counts
+
+
 def test_a_list_on_record_before_the_fork_counts_too() -> None:
     entries = group()
     entries += after(entries[-1], (ALICE, UpdateDevices(ALICE.devices(0, 1, sequence=2))))
