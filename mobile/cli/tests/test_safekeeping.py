@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from handshaker_core.store import vault
-from shells import PASSPHRASE, Inside, Options
+from shells import PASSPHRASE, Inside, Options, Shell
 
 DURESS = "another horse entirely"
 
@@ -160,3 +160,14 @@ def test_panic_leaves_nothing(people: Callable[..., Options], how: str, tmp_path
     assert list(somebody.home.iterdir()) == []
     again = somebody.json("panic", "--yes")
     assert (again.code, again.error["error"]) == (2, "no_store")
+
+
+def test_panic_works_through_the_daemon_which_ends(people: Callable[..., Options]) -> None:
+    somebody = people("safe_served", Shell)
+    somebody.register()
+    with somebody.start("--json", "daemon") as daemon:
+        daemon.wait_for('"ready"')
+        (done,) = somebody.json("panic", "--yes").succeeded().objects
+        assert done == {"type": "panicked", "server_told": True}
+        daemon.end()
+    assert list(somebody.home.iterdir()) == []

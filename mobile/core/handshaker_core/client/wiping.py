@@ -6,8 +6,9 @@ part never waits for the network.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from handshaker_core.client.core import Core
 from handshaker_core.client.tokens import Session
@@ -17,6 +18,7 @@ from handshaker_core.errors import HandshakerError
 from handshaker_core.net.errors import NetworkError, RefusedByServer
 from handshaker_core.store import accounts, mailboxes, wipe
 from handshaker_core.store.connection import Connection
+from handshaker_core.store.errors import StoreError
 from handshaker_core.store.mailboxes import State
 
 SERVER_SECONDS = 10.0
@@ -73,10 +75,21 @@ async def panic(core: Core, seconds: float = SERVER_SECONDS) -> Panicked:
         async with asyncio.timeout(_READ_SECONDS):
             remains = await core.store.run(_read)
     try:
-        await core.store.destroy()
-    finally:
-        told = remains is not None and await _end_on_server(core, remains, seconds)
-    return Panicked(told)
+        await _to_the_end(core.store.destroy())
+    except StoreError:
+        await _end_on_server(core, remains, seconds)
+        raise
+    return Panicked(await _end_on_server(core, remains, seconds))
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do it all, even for a caller that is cancelled in the middle."""
+    doing = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await doing
+        raise
 
 
 def _read(c: Connection) -> _Remains:
@@ -90,7 +103,9 @@ def _read(c: Connection) -> _Remains:
     )
 
 
-async def _end_on_server(core: Core, remains: _Remains, seconds: float) -> bool:
+async def _end_on_server(core: Core, remains: _Remains | None, seconds: float) -> bool:
+    if remains is None:
+        return False
     api, calls = core.api, list[Awaitable[bool]]()
     if remains.token is not None and remains.username:
         calls.append(_succeeds(api.release_username(remains.token)))
