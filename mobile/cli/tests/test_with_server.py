@@ -3,7 +3,19 @@
 import pytest
 from shells import Inside
 
-MESSAGE_KEYS = ["type", "message", "direction", "state", "contact", "name", "text", "at", "failure"]
+MESSAGE_KEYS = [
+    "type",
+    "message",
+    "direction",
+    "state",
+    "contact",
+    "name",
+    "text",
+    "at",
+    "failure",
+    "notice",
+    "disappears_at",
+]
 
 
 def test_the_shapes_that_programs_rely_on(insiders):
