@@ -192,6 +192,13 @@ def broken_fields(message, path_fields=()):
             value.extend([value[0]] * (most + 1 - kept))
             yield
             del value[kept:]
+        if field.message_type is None:
+            first = value[0]
+            for other in other_values(field):
+                value[0] = other
+                yield
+            value[0] = first
+            continue
         for item in value if field.is_repeated else [value]:
             yield from broken_fields(item)
 
