@@ -141,3 +141,16 @@ def test_an_epoch_that_was_never_kept_counts_as_a_duplicate() -> None:
     later = replace(states[Role.INITIATOR], epoch=3, exchange=None)
     with pytest.raises(DuplicateMessage):
         pq_ratchet.salt_for(later, PqHeader(2))
+
+
+def test_each_role_has_the_salt_of_its_name() -> None:
+    keys = pq_ratchet.start(SECRET, Role.INITIATOR, 0).keys
+    assert keys.salt(Role.INITIATOR) == keys.initiator != keys.responder == keys.salt(Role.RESPONDER)
+
+
+def test_every_message_carries_the_next_turn() -> None:
+    state, rng, indices = pq_ratchet.start(SECRET, Role.INITIATOR, 0), counted(), []
+    for _ in range(10):
+        state, header, _ = pq_ratchet.send(state, 0, rng, trigger=AT_ONCE)
+        indices.append(header.index)
+    assert indices == [0, 1, 2, 3, 4, 5, 6, 7, 1, 2]
