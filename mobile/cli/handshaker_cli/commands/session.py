@@ -8,7 +8,6 @@ from handshaker_cli.operations.session_arguments import SessionEnd, SessionShow,
 from handshaker_cli.options import Command
 from handshaker_cli.run import carry_out
 
-
 _EPILOG = """\b
 Examples:
   handshaker session start bob.77

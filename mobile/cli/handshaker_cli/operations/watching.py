@@ -96,7 +96,9 @@ class Watch:
             case LiveSessionChanged(session=LiveSession(phase=Phase.LIVE), contact=contact):
                 return Notice("live_session_begun", f"A live session with {contact.name} has begun.")
             case LiveSessionChanged(session=LiveSession(phase=Phase.ENDED), contact=contact):
-                return Notice("live_session_ended", f"The live session with {contact.name} is over; its key is deleted.")
+                return Notice(
+                    "live_session_ended", f"The live session with {contact.name} is over; its key is deleted."
+                )
             case Trouble(sentence=sentence):
                 return Notice("trouble", f"In the background: {sentence}")
         return None

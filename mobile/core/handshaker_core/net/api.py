@@ -128,9 +128,7 @@ class Api:
     async def create_wipe_ticket(self, token: AccessToken, ticket: WipeTicket) -> None:
         """Leave the hash of this device's wipe ticket, in place of the one before."""
         request = wipe_pb2.CreateWipeTicketRequest(ticket_hash=ticket.hash)
-        await self._transport.call(
-            _CREATE_WIPE_TICKET, request, wipe_pb2.CreateWipeTicketResponse.Created, token=token
-        )
+        await self._transport.call(_CREATE_WIPE_TICKET, request, wipe_pb2.CreateWipeTicketResponse.Created, token=token)
 
     async def redeem_wipe_ticket(self, ticket: WipeTicket) -> None:
         """End this device, or the account with it. Raises: RefusedByServer (`refused`) for one that is not known."""
