@@ -18,6 +18,11 @@ from handshaker_cli.output.printer import Printer
 _YES = frozenset({"y", "yes"})
 _ANSWER_BYTES = 64
 
+USERNAME_TO_TAKE_AGAIN = (
+    "If you had a username, it leads to the device that you lost. Take it again: handshaker register --username NAME.DIGITS. "
+    "If you have a backup: handshaker backup restore FILE"
+)
+
 
 def link_device(context: click.Context, name: str) -> int:
     """On the new device: show the code, compare, become linked."""
@@ -60,7 +65,10 @@ def recover_account(context: click.Context, words: str) -> int:
         await _shown(lambda told: client.devices.recover(words, told), printer)
         async with client.online():
             await client.devices.settle()
-        printer.show(views.account(await client.whoami()))
+        account = await client.whoami()
+        printer.show(views.account(account))
+        if account.username is None:
+            printer.show(results.Notice("username_to_take_again", USERNAME_TO_TAKE_AGAIN))
         return ExitCode.DONE
 
     return run.in_person(context, work, new_home=True)

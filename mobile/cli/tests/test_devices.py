@@ -141,8 +141,11 @@ def test_a_lost_phone_is_survived(people, three, tmp_path):
     words.write_text(alice.json("phrase").succeeded().objects[0]["words"])
     words.chmod(0o600)
     new = people("new_phone", Inside)
-    recovered = new.json("--server", alice.server, "recover", "--phrase-file", str(words)).succeeded().objects
+    told = new.json("--server", alice.server, "recover", "--phrase-file", str(words)).succeeded()
+    recovered = told.objects
     assert recovered[0]["account_id"] == alice.json("whoami").objects[0]["account_id"]
+    assert "username_to_take_again" in told.err
+    assert "dev_alice.42" in new.run("register", "--username", "dev_alice.42").succeeded().out
     assert alice.run("login").code == 3
     (bob_account,) = bob.json("whoami").objects
     new.run("connect", bob_account["link"], "-m", "my new phone").succeeded()

@@ -191,6 +191,11 @@ def test_damage_is_named(damage: str, written: bytes, tmp_path: Path) -> None:
         backup.read(path, KEY)
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable, match=r"The file .*nowhere cannot be read: No such file"):
+        backup.read(tmp_path / "nowhere", KEY)
+
+
 def test_another_phrase_does_not_open_it(written: bytes, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(written)
     with pytest.raises(BackupWrongKey, match="another recovery phrase"):

@@ -24,7 +24,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from handshaker_core.protocol.keys import SecretBytes
 from handshaker_core.protocol.labels import Label
-from handshaker_core.store.errors import BackupDamaged, BackupTooNew, BackupWrongKey, FileExists, NotABackup
+from handshaker_core.store.errors import (
+    BackupDamaged,
+    BackupTooNew,
+    BackupWrongKey,
+    FileExists,
+    NotABackup,
+    StoreUnusable,
+)
 from handshaker_core.store.files import PRIVATE_FILE, explained, sync_directory
 
 MAGIC = b"HSBACKUP"
@@ -112,7 +119,11 @@ def read(path: Path, key: SecretBytes, progress: Progress = no_progress) -> byte
     Raises:
         NotABackup, BackupTooNew, BackupWrongKey, BackupDamaged, StoreUnusable.
     """
-    with explained(path.parent), path.open("rb") as file:
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        raise StoreUnusable(f"The file {path} cannot be read: {error.strerror or 'unknown cause'}.") from error
+    with explained(path.parent), opened as file:
         total = max(1, os.fstat(file.fileno()).st_size)
         plaintext = bytearray()
         for segment in _read_segments(file, key):
