@@ -11,9 +11,15 @@ from e2e.rest import ROUTE, Account, Gateway
 
 
 async def create_wipe_ticket(gateway: Gateway) -> Case:
-    account = await Account.register(gateway)
-    request = wipe_pb2.CreateWipeTicketRequest(ticket_hash=secrets.token_bytes(32))
-    return Case(ROUTE["CreateWipeTicket"], request, account, lambda: devices_of(account))
+    account, ticket = await Account.register(gateway), secrets.token_bytes(32)
+    request = wipe_pb2.CreateWipeTicketRequest(ticket_hash=hashlib.sha256(ticket).digest())
+
+    async def redeemed() -> object:
+        """Whether there is such a ticket shows in its use alone, which is the end of the account."""
+        answer = await gateway.call(ROUTE["RedeemWipeTicket"], wipe_pb2.RedeemWipeTicketRequest(ticket=ticket))
+        return answer.identity()
+
+    return Case(ROUTE["CreateWipeTicket"], request, account, redeemed)
 
 
 async def redeem_wipe_ticket(gateway: Gateway) -> Case:
